@@ -1,1 +1,161 @@
-//! libtorrent behind cxx.
+//! libtorrent behind cxx: one safe handle, plain values in and out.
+//!
+//! C++ never calls Rust. libtorrent's threads put events into a queue of the C++ side; the engine's thread waits on
+//! that queue, takes them, and answers with commands that the C++ side carries to libtorrent's network thread.
+
+mod ffi;
+mod tuning;
+
+use std::time::Duration;
+
+use cxx::UniquePtr;
+
+pub use ffi::ffi::{AddOptions, Command, CommandKind, Event, EventKind, Metadata};
+pub use tuning::{Network, settings};
+
+use ffi::ffi as raw;
+
+/// What libtorrent answered when it refused, in its own words.
+pub type Refusal = String;
+
+/// A libtorrent session. Methods may be called from any thread.
+pub struct Bridge {
+    shim: UniquePtr<raw::Shim>,
+}
+
+// SAFETY: `Shim` says in cxx/shim.h that all its functions may be called from any thread; it holds no thread-local
+// state, and libtorrent's session and handles may move between threads (libtorrent manual, "threads").
+unsafe impl Send for Bridge {}
+// SAFETY: as above: concurrent calls are synchronised by Shim's own mutexes and by libtorrent. The one exception,
+// `shut_down`, takes `&mut self`.
+unsafe impl Sync for Bridge {}
+
+impl Bridge {
+    /// Starts libtorrent.
+    ///
+    /// # Errors
+    /// When libtorrent refuses a setting or the system a thread.
+    pub fn start(network: &Network, dht_state: Vec<u8>, own_picker: bool) -> Result<Self, Refusal> {
+        let options = raw::SessionOptions { settings: settings(network), dht_state, own_picker };
+        Ok(Self { shim: raw::new_shim(&options).map_err(|e| e.to_string())? })
+    }
+
+    /// Waits until events are there or [`Bridge::wake`] was called; false when `time` ran out.
+    pub fn wait(&self, time: Duration) -> bool {
+        self.shim.wait(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+    }
+
+    /// Ends a wait early.
+    pub fn wake(&self) {
+        self.shim.wake();
+    }
+
+    /// Appends what has happened since the last call.
+    pub fn take_events(&self, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        self.shim.take_events(events).map_err(|e| e.to_string())
+    }
+
+    /// Adds a torrent, paused, under the number `options.id`.
+    pub fn add(&self, options: &AddOptions) -> Result<(), Refusal> {
+        self.shim.add(options).map_err(|e| e.to_string())
+    }
+
+    /// Lets a torrent announce and connect, at once.
+    pub fn start_torrent(&self, torrent: u32) {
+        self.shim.start(torrent);
+    }
+
+    /// Takes a torrent out of the session; its files stay.
+    pub fn remove(&self, torrent: u32) {
+        self.shim.remove(torrent);
+    }
+
+    /// The metadata of a torrent in the session.
+    pub fn metadata(&self, torrent: u32) -> Result<Metadata, Refusal> {
+        self.shim.metadata(torrent).map_err(|e| e.to_string())
+    }
+
+    /// Gives a torrent that was added by magnet its metadata; false when it does not belong to it.
+    pub fn set_metadata(&self, torrent: u32, torrent_file: &[u8]) -> bool {
+        self.shim.set_metadata(torrent, torrent_file)
+    }
+
+    /// Sends requests and cancels, in this order.
+    pub fn command(&self, torrent: u32, commands: &[Command]) {
+        if !commands.is_empty() {
+            self.shim.command(torrent, commands);
+        }
+    }
+
+    /// Asks for resume data; it comes as an event.
+    pub fn request_resume(&self, torrent: u32) {
+        self.shim.request_resume(torrent);
+    }
+
+    /// Hashes again what is on disk; `FilesChecked` tells the result.
+    pub fn recheck(&self, torrent: u32) {
+        self.shim.recheck(torrent);
+    }
+
+    /// Lets a torrent go on after a disk error.
+    pub fn recover(&self, torrent: u32) {
+        self.shim.recover(torrent);
+    }
+
+    /// Asks trackers and the DHT for peers now.
+    pub fn announce(&self, torrent: u32) {
+        self.shim.announce(torrent);
+    }
+
+    /// The DHT's routing table, to be stored.
+    pub fn dht_state(&self) -> Result<Vec<u8>, Refusal> {
+        self.shim.dht_state().map_err(|e| e.to_string())
+    }
+
+    /// Nodes in the DHT's routing table.
+    pub fn dht_nodes(&self) -> u32 {
+        self.shim.dht_nodes()
+    }
+
+    /// The BitTorrent port.
+    pub fn listen_port(&self) -> u16 {
+        self.shim.listen_port()
+    }
+
+    /// Ends libtorrent and joins its threads. Blocks up to about a second while trackers are told.
+    pub fn shut_down(&mut self) {
+        self.shim.shut_down();
+    }
+}
+
+/// The metadata of .torrent bytes.
+///
+/// # Errors
+/// libtorrent's reason when they are no torrent.
+pub fn inspect_torrent(bytes: &[u8]) -> Result<Metadata, Refusal> {
+    raw::inspect_torrent(bytes).map_err(|e| e.to_string())
+}
+
+/// The metadata inside resume data.
+///
+/// # Errors
+/// When there is none or the data is damaged.
+pub fn inspect_resume(bytes: &[u8]) -> Result<Metadata, Refusal> {
+    raw::inspect_resume(bytes).map_err(|e| e.to_string())
+}
+
+/// What a magnet URI names.
+pub struct Magnet {
+    /// 20 bytes or empty.
+    pub v1: Vec<u8>,
+    /// 32 bytes or empty.
+    pub v2: Vec<u8>,
+}
+
+/// Reads a magnet URI (BEP 9, BEP 53).
+///
+/// # Errors
+/// libtorrent's reason when it is none.
+pub fn inspect_magnet(uri: &str) -> Result<Magnet, Refusal> {
+    raw::inspect_magnet(uri).map(|m| Magnet { v1: m.v1, v2: m.v2 }).map_err(|e| e.to_string())
+}

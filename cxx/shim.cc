@@ -1,0 +1,290 @@
+#include "vozduxan/cxx/shim.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <libtorrent/alert_types.hpp>
+#include <libtorrent/bencode.hpp>
+#include <libtorrent/magnet_uri.hpp>
+#include <libtorrent/read_resume_data.hpp>
+#include <libtorrent/session.hpp>
+#include <libtorrent/session_params.hpp>
+#include <libtorrent/session_stats.hpp>
+#include <libtorrent/write_resume_data.hpp>
+
+#include "vozduxan/cxx/convert.h"
+#include "vozduxan/cxx/events.h"
+#include "vozduxan/cxx/tap.h"
+
+namespace vozduxan {
+namespace {
+
+struct Torrent {
+  lt::torrent_handle handle;
+  std::shared_ptr<TorrentTap> tap;
+};
+
+lt::session_params session_params(SessionOptions const& options) {
+  lt::session_params params;
+  if (!options.dht_state.empty()) {
+    try {
+      // Only the DHT part: settings of an earlier run must not come back.
+      params = lt::read_session_params({reinterpret_cast<char const*>(options.dht_state.data()),
+                                        static_cast<std::ptrdiff_t>(options.dht_state.size())},
+                                       lt::session_handle::save_dht_state);
+    } catch (std::exception const&) {
+      params = lt::session_params();  // a corrupt file costs a slower start, nothing else
+    }
+  }
+  params.settings = to_settings({options.settings.data(), options.settings.size()});
+  return params;
+}
+
+}  // namespace
+
+struct Shim::State {
+  explicit State(SessionOptions const& options)
+      : events(std::make_shared<EventQueue>()),
+        own_picker(options.own_picker),
+        session(std::make_unique<lt::session>(session_params(options))) {
+    session->set_alert_notify([queue = events] { queue->alerts_waiting(); });
+  }
+
+  Torrent find(std::uint32_t const number) const {
+    std::lock_guard<std::mutex> const hold(mutex);
+    auto const found = torrents.find(number);
+    return found == torrents.end() ? Torrent{} : found->second;
+  }
+
+  std::uint32_t number_of(lt::torrent_handle const& handle) const {
+    std::lock_guard<std::mutex> const hold(mutex);
+    for (auto const& [number, torrent] : torrents) {
+      if (torrent.handle == handle) return number;
+    }
+    return 0;
+  }
+
+  std::shared_ptr<EventQueue> events;
+  bool own_picker;
+  mutable std::mutex mutex;  // guards torrents only; never held while libtorrent is called
+  std::map<std::uint32_t, Torrent> torrents;
+  std::unique_ptr<lt::session> session;
+};
+
+Shim::Shim(SessionOptions const& options) : state_(std::make_unique<State>(options)) {}
+
+Shim::~Shim() { shut_down(); }
+
+std::unique_ptr<Shim> new_shim(SessionOptions const& options) { return std::make_unique<Shim>(options); }
+
+bool Shim::wait(std::uint32_t const milliseconds) const {
+  return state_->events->wait(std::chrono::milliseconds(milliseconds));
+}
+
+void Shim::wake() const { state_->events->wake(); }
+
+namespace {
+
+Event with_text(EventKind const kind, std::uint32_t const torrent, std::string const& text) {
+  Event event = make_event(kind, torrent);
+  event.text = rust::String::lossy(text);
+  return event;
+}
+
+bool disk_full(lt::error_code const& error) {
+  return error == boost::system::errc::no_space_on_device ||
+         error == lt::error_code(EDQUOT, boost::system::system_category());
+}
+
+}  // namespace
+
+void Shim::take_events(rust::Vec<Event>& out) const {
+  std::vector<Event> taken;
+  bool const alerts = state_->events->take(taken);
+  for (Event& event : taken) out.push_back(std::move(event));
+  if (!alerts || !state_->session) return;
+
+  std::vector<lt::alert*> list;
+  state_->session->pop_alerts(&list);
+  for (lt::alert* const alert : list) {
+    auto const* const about = dynamic_cast<lt::torrent_alert const*>(alert);
+    std::uint32_t const torrent = about ? state_->number_of(about->handle) : 0;
+    if (lt::alert_cast<lt::metadata_received_alert>(alert)) {
+      out.push_back(make_event(EventKind::MetadataReceived, torrent));
+    } else if (auto const* failed = lt::alert_cast<lt::metadata_failed_alert>(alert)) {
+      out.push_back(with_text(EventKind::MetadataFailed, torrent, failed->error.message()));
+    } else if (auto const* error = lt::alert_cast<lt::torrent_error_alert>(alert)) {
+      out.push_back(with_text(EventKind::TorrentError, torrent, error->error.message()));
+    } else if (auto const* file = lt::alert_cast<lt::file_error_alert>(alert)) {
+      Event event = with_text(EventKind::FileError, torrent, std::string(file->filename()) + ": " + file->error.message());
+      event.offset = disk_full(file->error) ? 1 : 0;
+      out.push_back(std::move(event));
+    } else if (auto const* saved = lt::alert_cast<lt::save_resume_data_alert>(alert)) {
+      Event event = make_event(EventKind::ResumeData, torrent);
+      std::vector<char> const bytes = lt::write_resume_data_buf(saved->params);
+      event.data = to_bytes(bytes.data(), bytes.size());
+      out.push_back(std::move(event));
+    } else if (auto const* unsaved = lt::alert_cast<lt::save_resume_data_failed_alert>(alert)) {
+      out.push_back(with_text(EventKind::ResumeFailed, torrent, unsaved->error.message()));
+    } else if (auto const* reply = lt::alert_cast<lt::tracker_reply_alert>(alert)) {
+      Event event = with_text(EventKind::TrackerReply, torrent, reply->tracker_url());
+      event.offset = static_cast<std::uint32_t>(std::max(reply->num_peers, 0));
+      out.push_back(std::move(event));
+    } else if (auto const* tracker = lt::alert_cast<lt::tracker_error_alert>(alert)) {
+      std::string const message = tracker->error_message();
+      out.push_back(with_text(EventKind::TrackerError, torrent,
+                              std::string(tracker->tracker_url()) + ": " +
+                                  (message.empty() ? tracker->error.message() : message)));
+    } else if (lt::alert_cast<lt::dht_bootstrap_alert>(alert)) {
+      out.push_back(make_event(EventKind::DhtBootstrap, 0));
+    } else if (auto const* listen = lt::alert_cast<lt::listen_failed_alert>(alert)) {
+      out.push_back(with_text(EventKind::ListenFailed, 0,
+                              std::string(listen->listen_interface()) + " port " + std::to_string(listen->port) + ": " +
+                                  listen->error.message()));
+    } else if (lt::alert_cast<lt::alerts_dropped_alert>(alert)) {
+      out.push_back(make_event(EventKind::EventsLost, 0));
+    }
+  }
+}
+
+void Shim::add(AddOptions const& options) const {
+  lt::add_torrent_params params;
+  if (!options.resume.empty()) {
+    params = parse_resume({options.resume.data(), options.resume.size()});
+  } else if (!options.torrent.empty()) {
+    params.ti = parse_torrent({options.torrent.data(), options.torrent.size()});
+  } else {
+    params = lt::parse_magnet_uri(std::string(options.magnet));
+  }
+  if (!options.resume.empty() && !options.torrent.empty()) {
+    // Progress from an earlier run, trackers from what the caller gave now.
+    params.ti = parse_torrent({options.torrent.data(), options.torrent.size()});
+  }
+  params.save_path = std::string(options.save_path);
+  for (rust::String const& tracker : options.extra_trackers) {
+    params.trackers.emplace_back(std::string(tracker));
+    params.tracker_tiers.push_back(255);
+  }
+  // Resume data carries flags and priorities of an earlier run (read_resume_data.hpp): none may come back. Paused:
+  // the engine starts it at once after the check, because resuming connects without waiting for libtorrent's
+  // once-a-second tick.
+  params.flags = lt::torrent_flags::paused | lt::torrent_flags::update_subscribe |
+                 lt::torrent_flags::apply_ip_filter | lt::torrent_flags::duplicate_is_error |
+                 lt::torrent_flags::need_save_resume;
+  params.file_priorities.clear();
+  params.piece_priorities.clear();
+  params.max_connections = 200;
+  params.max_uploads = -1;
+  params.upload_limit = -1;
+  params.download_limit = -1;
+
+  auto tap = std::make_shared<TorrentTap>(state_->events, options.id, state_->own_picker);
+  // The plugin needs the handle before its first hook runs: libtorrent passes it to this function.
+  params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
+    tap->attach(handle);
+    return std::static_pointer_cast<lt::torrent_plugin>(tap);
+  });
+  lt::torrent_handle const handle = state_->session->add_torrent(std::move(params));
+  std::lock_guard<std::mutex> const hold(state_->mutex);
+  state_->torrents[options.id] = Torrent{handle, tap};
+}
+
+void Shim::start(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (found.handle.is_valid()) found.handle.resume();
+}
+
+void Shim::remove(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (found.handle.is_valid()) state_->session->remove_torrent(found.handle);
+  std::lock_guard<std::mutex> const hold(state_->mutex);
+  state_->torrents.erase(torrent);
+}
+
+Metadata Shim::metadata(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) throw std::invalid_argument("no such torrent");
+  std::shared_ptr<lt::torrent_info const> const info = found.handle.torrent_file();
+  if (!info) throw std::invalid_argument("the metadata is not here yet");
+  return to_metadata(*info);
+}
+
+bool Shim::set_metadata(std::uint32_t const torrent, rust::Slice<std::uint8_t const> const torrent_file) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return false;
+  auto const info = parse_torrent(torrent_file);
+  lt::span<char const> const section = info->info_section();
+  return found.handle.set_metadata(section);
+}
+
+void Shim::command(std::uint32_t const torrent, rust::Slice<Command const> const commands) const {
+  Torrent found = state_->find(torrent);
+  if (!found.handle.is_valid() || commands.empty()) return;
+  std::vector<Command> batch(commands.begin(), commands.end());
+  // libtorrent has no public way to run a function on its network thread but this: it calls the function there and,
+  // as it gets no plugin back, forgets it (torrent_handle.hpp, add_extension).
+  found.handle.add_extension([tap = found.tap, batch = std::move(batch)](lt::torrent_handle const&, lt::client_data_t) {
+    tap->apply(batch);
+    return std::shared_ptr<lt::torrent_plugin>();
+  });
+}
+
+void Shim::request_resume(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (found.handle.is_valid()) {
+    found.handle.save_resume_data(lt::torrent_handle::save_info_dict);
+  }
+}
+
+void Shim::recheck(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (found.handle.is_valid()) found.handle.force_recheck();
+}
+
+void Shim::recover(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  found.handle.clear_error();
+  found.handle.unset_flags(lt::torrent_flags::upload_mode);
+  found.handle.resume();
+}
+
+void Shim::announce(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  found.handle.force_reannounce(0, -1, lt::torrent_handle::ignore_min_interval);
+  found.handle.force_dht_announce();
+}
+
+void Shim::set_settings(rust::Slice<Setting const> const settings) const {
+  state_->session->apply_settings(to_settings(settings));
+}
+
+rust::Vec<std::uint8_t> Shim::dht_state() const {
+  std::vector<char> const bytes =
+      lt::write_session_params_buf(state_->session->session_state(lt::session_handle::save_dht_state),
+                                   lt::session_handle::save_dht_state);
+  return to_bytes(bytes.data(), bytes.size());
+}
+
+std::uint32_t Shim::dht_nodes() const {
+  lt::session_params const params = state_->session->session_state(lt::session_handle::save_dht_state);
+  return static_cast<std::uint32_t>(params.dht_state.nodes.size() + params.dht_state.nodes6.size());
+}
+
+std::uint16_t Shim::listen_port() const { return state_->session->listen_port(); }
+
+void Shim::shut_down() const {
+  if (!state_->session) return;
+  {
+    std::lock_guard<std::mutex> const hold(state_->mutex);
+    state_->torrents.clear();
+  }
+  // The destructor tells trackers "stopped" and joins libtorrent's threads; stop_tracker_timeout bounds it.
+  state_->session.reset();
+}
+
+}  // namespace vozduxan

@@ -1,0 +1,60 @@
+// The narrow class through which the engine reaches libtorrent. It applies what it is told and reports what
+// happened; it decides nothing.
+//
+// Threads: all public functions may be called from any thread. libtorrent's plugins (Tap*) run on libtorrent's
+// network thread only. The two meet in EventQueue, whose mutex is never held while libtorrent is called.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "rust/cxx.h"
+
+namespace vozduxan {
+
+struct SessionOptions;
+struct AddOptions;
+struct Event;
+struct Command;
+struct Metadata;
+struct MagnetInfo;
+struct Setting;
+
+class Shim {
+ public:
+  explicit Shim(SessionOptions const& options);
+  ~Shim();
+  Shim(Shim const&) = delete;
+  Shim& operator=(Shim const&) = delete;
+
+  bool wait(std::uint32_t milliseconds) const;
+  void wake() const;
+  void take_events(rust::Vec<Event>& events) const;
+
+  void add(AddOptions const& options) const;
+  void start(std::uint32_t torrent) const;
+  void remove(std::uint32_t torrent) const;
+  Metadata metadata(std::uint32_t torrent) const;
+  bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;
+  void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
+  void request_resume(std::uint32_t torrent) const;
+  void recheck(std::uint32_t torrent) const;
+  void recover(std::uint32_t torrent) const;
+  void announce(std::uint32_t torrent) const;
+  void set_settings(rust::Slice<Setting const> settings) const;
+  rust::Vec<std::uint8_t> dht_state() const;
+  std::uint32_t dht_nodes() const;
+  std::uint16_t listen_port() const;
+  void shut_down() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+std::unique_ptr<Shim> new_shim(SessionOptions const& options);
+Metadata inspect_torrent(rust::Slice<std::uint8_t const> bytes);
+MagnetInfo inspect_magnet(rust::Str uri);
+Metadata inspect_resume(rust::Slice<std::uint8_t const> bytes);
+
+}  // namespace vozduxan

@@ -1,0 +1,176 @@
+//! The declaration of the bridge, nothing else. `mod.rs` wraps it, `cxx/` implements it.
+
+// The generated glue has no room for documentation of its own.
+#![allow(missing_docs, clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
+
+#[cxx::bridge(namespace = "vozduxan")]
+pub mod ffi {
+    /// One libtorrent setting by its settings_pack name; `text` for string settings, `number` for int and bool.
+    struct Setting {
+        name: String,
+        number: i32,
+        text: String,
+    }
+
+    struct SessionOptions {
+        settings: Vec<Setting>,
+        /// Contents of dht_state.dat; empty when there is none.
+        dht_state: Vec<u8>,
+        /// The engine picks and requests blocks itself: libtorrent is kept from doing so.
+        own_picker: bool,
+    }
+
+    /// How a torrent is to be added. Exactly one of resume, torrent, magnet is not empty.
+    struct AddOptions {
+        id: u32,
+        resume: Vec<u8>,
+        torrent: Vec<u8>,
+        magnet: String,
+        save_path: String,
+        extra_trackers: Vec<String>,
+    }
+
+    /// What happened, in the order in which it happened per torrent. Fields that a kind does not use are 0 or empty.
+    struct Event {
+        kind: EventKind,
+        torrent: u32,
+        /// A connection; never reused within a session.
+        peer: u32,
+        piece: u32,
+        /// Byte offset of a block within its piece, or a number that belongs to the kind.
+        offset: u32,
+        length: u32,
+        /// Bit i of byte i/8, high bit first (BEP 3), for PeerBitfield and FilesChecked; bytes to store for the others.
+        data: Vec<u8>,
+        text: String,
+    }
+
+    #[derive(Debug)]
+    enum EventKind {
+        /// A connection exists (not yet established); text: address.
+        PeerNew,
+        /// The BitTorrent handshake is done.
+        PeerReady,
+        /// The connection ended; text: why.
+        PeerGone,
+        /// Requests the peer is ready to queue (BEP 10 `reqq`), in offset.
+        PeerQueue,
+        PeerChoke,
+        PeerUnchoke,
+        PeerHaveAll,
+        PeerHaveNone,
+        PeerBitfield,
+        PeerHave,
+        /// A whole block has arrived and was handed to libtorrent.
+        Block,
+        /// The peer will not send this block (BEP 6).
+        Reject,
+        /// The piece's hash is right and its bytes are in the file.
+        PiecePassed,
+        PieceFailed,
+        /// What was on disk is known; data: the pieces at hand.
+        FilesChecked,
+        MetadataReceived,
+        MetadataFailed,
+        /// The torrent cannot go on; text: why.
+        TorrentError,
+        /// Writing or reading failed; text: why; offset 1: the disk is full.
+        FileError,
+        /// data: bencoded resume data.
+        ResumeData,
+        ResumeFailed,
+        /// A tracker answered with offset peers; text: its URL.
+        TrackerReply,
+        /// text: URL and message.
+        TrackerError,
+        DhtBootstrap,
+        /// text: where and why.
+        ListenFailed,
+        /// Alerts were lost: state must be asked for again.
+        EventsLost,
+    }
+
+    #[derive(Debug)]
+    enum CommandKind {
+        Request,
+        Cancel,
+        Disconnect,
+    }
+
+    /// What a peer is to be asked.
+    struct Command {
+        kind: CommandKind,
+        peer: u32,
+        piece: u32,
+        /// Byte offset of the block within its piece.
+        offset: u32,
+        length: u32,
+    }
+
+    struct FileInfo {
+        /// Path inside the torrent with `/` between folders; the torrent's name is not part of it.
+        path: String,
+        /// Path on disk below the save path.
+        disk_path: String,
+        /// First byte in the torrent's byte space.
+        offset: u64,
+        length: u64,
+        pad: bool,
+        symlink: bool,
+    }
+
+    /// The info dictionary as far as the engine needs it.
+    struct Metadata {
+        name: String,
+        piece_length: u32,
+        piece_count: u32,
+        total_length: u64,
+        private_torrent: bool,
+        files: Vec<FileInfo>,
+        /// 20 bytes or empty.
+        v1: Vec<u8>,
+        /// 32 bytes or empty.
+        v2: Vec<u8>,
+    }
+
+    struct MagnetInfo {
+        v1: Vec<u8>,
+        v2: Vec<u8>,
+        name: String,
+    }
+
+    unsafe extern "C++" {
+        include!("vozduxan/cxx/shim.h");
+
+        type Shim;
+
+        fn new_shim(options: &SessionOptions) -> Result<UniquePtr<Shim>>;
+        fn inspect_torrent(bytes: &[u8]) -> Result<Metadata>;
+        fn inspect_magnet(uri: &str) -> Result<MagnetInfo>;
+        /// The metadata inside resume data; an error when it holds none.
+        fn inspect_resume(bytes: &[u8]) -> Result<Metadata>;
+
+        /// Waits until events are there or wake was called; false when the time ran out.
+        fn wait(self: &Shim, milliseconds: u32) -> bool;
+        fn wake(self: &Shim);
+        fn take_events(self: &Shim, events: &mut Vec<Event>) -> Result<()>;
+
+        fn add(self: &Shim, options: &AddOptions) -> Result<()>;
+        fn start(self: &Shim, torrent: u32);
+        fn remove(self: &Shim, torrent: u32);
+        fn metadata(self: &Shim, torrent: u32) -> Result<Metadata>;
+        /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.
+        fn set_metadata(self: &Shim, torrent: u32, torrent_file: &[u8]) -> bool;
+        fn command(self: &Shim, torrent: u32, commands: &[Command]);
+        fn request_resume(self: &Shim, torrent: u32);
+        fn recheck(self: &Shim, torrent: u32);
+        fn recover(self: &Shim, torrent: u32);
+        fn announce(self: &Shim, torrent: u32);
+        fn set_settings(self: &Shim, settings: &[Setting]) -> Result<()>;
+        fn dht_state(self: &Shim) -> Result<Vec<u8>>;
+        fn dht_nodes(self: &Shim) -> u32;
+        fn listen_port(self: &Shim) -> u16;
+        /// Ends the session and joins its threads.
+        fn shut_down(self: &Shim);
+    }
+}

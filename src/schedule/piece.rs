@@ -1,0 +1,189 @@
+//! One piece on its way: which blocks are here, which are asked of whom.
+
+use std::time::Duration;
+
+use super::peer::PeerId;
+
+/// Most peers that are asked for one block at the same time.
+pub const MOST_ASKED: usize = 3;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Block {
+    /// Asked of these peers; none: asked of nobody.
+    Open(Vec<PeerId>),
+    /// Here, from this peer.
+    Here(PeerId),
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    blocks: Vec<Block>,
+    /// Blocks asked of nobody.
+    unasked: u32,
+    here: u32,
+    /// Blocks before this one are not unasked; only a hint, lowered when a block is given back.
+    scan: usize,
+    /// After a failed hash: the one peer that may send it, so that the next failure names the culprit.
+    pub sole: Option<PeerId>,
+    /// How often its hash was wrong.
+    pub failures: u32,
+    /// When the last block came.
+    pub whole_since: Option<Duration>,
+}
+
+impl Piece {
+    /// Nothing here, nothing asked.
+    #[must_use]
+    pub fn new(blocks: u32) -> Self {
+        Self {
+            blocks: vec![Block::Open(Vec::new()); blocks as usize],
+            unasked: blocks,
+            here: 0,
+            scan: 0,
+            sole: None,
+            failures: 0,
+            whole_since: None,
+        }
+    }
+
+    /// Blocks that nobody was asked for.
+    #[must_use]
+    pub fn unasked(&self) -> u32 {
+        self.unasked
+    }
+
+    /// Whether every block is here.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.here as usize == self.blocks.len()
+    }
+
+    /// Whether nothing is here and nothing asked.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.here == 0 && self.unasked as usize == self.blocks.len()
+    }
+
+    /// The first block that nobody was asked for.
+    pub fn next_unasked(&mut self) -> Option<u32> {
+        if self.unasked == 0 {
+            return None;
+        }
+        let open = |block: &Block| matches!(block, Block::Open(asked) if asked.is_empty());
+        let at = self.scan + self.blocks[self.scan..].iter().position(open)?;
+        self.scan = at;
+        u32::try_from(at).ok()
+    }
+
+    /// A peer was asked for a block.
+    pub fn ask(&mut self, block: u32, peer: PeerId) {
+        if let Some(Block::Open(asked)) = self.blocks.get_mut(block as usize) {
+            if asked.is_empty() {
+                self.unasked -= 1;
+            }
+            if !asked.contains(&peer) {
+                asked.push(peer);
+            }
+        }
+    }
+
+    /// A peer will not send a block any more.
+    pub fn take_back(&mut self, block: u32, peer: PeerId) {
+        if let Some(Block::Open(asked)) = self.blocks.get_mut(block as usize)
+            && let Some(at) = asked.iter().position(|p| *p == peer)
+        {
+            asked.swap_remove(at);
+            if asked.is_empty() {
+                self.unasked += 1;
+                self.scan = self.scan.min(block as usize);
+            }
+        }
+    }
+
+    /// A block came. Answers who else was asked for it; `None` when it was here already.
+    pub fn arrived(&mut self, block: u32, from: PeerId, now: Duration) -> Option<Vec<PeerId>> {
+        let slot = self.blocks.get_mut(block as usize)?;
+        let Block::Open(asked) = slot else { return None };
+        let mut others = std::mem::take(asked);
+        if others.is_empty() {
+            self.unasked -= 1;
+        }
+        others.retain(|peer| *peer != from);
+        *slot = Block::Here(from);
+        self.here += 1;
+        if self.is_whole() {
+            self.whole_since = Some(now);
+        }
+        Some(others)
+    }
+
+    /// Blocks that are asked of somebody and not here, with whom.
+    pub fn asked(&self) -> impl Iterator<Item = (u32, &[PeerId])> {
+        self.blocks.iter().zip(0u32..).filter_map(|(block, i)| match block {
+            Block::Open(asked) if !asked.is_empty() => Some((i, asked.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// Who gave blocks, each once.
+    #[must_use]
+    pub fn givers(&self) -> Vec<PeerId> {
+        let mut givers: Vec<PeerId> = self
+            .blocks
+            .iter()
+            .filter_map(|block| match block {
+                Block::Here(peer) => Some(*peer),
+                Block::Open(_) => None,
+            })
+            .collect();
+        givers.sort_unstable();
+        givers.dedup();
+        givers
+    }
+
+    /// The hash was wrong, or the verdict never came: all from the start.
+    pub fn reset(&mut self) {
+        let failures = self.failures;
+        let sole = self.sole;
+        *self = Self::new(u32::try_from(self.blocks.len()).expect("made from a u32"));
+        self.failures = failures;
+        self.sole = sole;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_agree_with_the_blocks(ops in prop::collection::vec((0u8..3, 0u32..12, 0u32..4), 0..200)) {
+            let mut piece = Piece::new(10);
+            for (op, block, peer) in ops {
+                match op {
+                    0 => piece.ask(block, PeerId(peer)),
+                    1 => piece.take_back(block, PeerId(peer)),
+                    _ => { piece.arrived(block, PeerId(peer), Duration::ZERO); }
+                }
+                let unasked = piece.blocks.iter().filter(|b| matches!(b, Block::Open(a) if a.is_empty())).count();
+                let here = piece.blocks.iter().filter(|b| matches!(b, Block::Here(_))).count();
+                prop_assert_eq!(piece.unasked() as usize, unasked);
+                prop_assert_eq!(piece.here as usize, here);
+                let first = piece.blocks.iter().position(|b| matches!(b, Block::Open(a) if a.is_empty()));
+                prop_assert_eq!(piece.next_unasked().map(|b| b as usize), first);
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_that_comes_twice_counts_once() {
+        let mut piece = Piece::new(2);
+        piece.ask(0, PeerId(1));
+        piece.ask(0, PeerId(2));
+        assert_eq!(piece.arrived(0, PeerId(2), Duration::ZERO), Some(vec![PeerId(1)]));
+        assert_eq!(piece.arrived(0, PeerId(1), Duration::ZERO), None);
+        assert_eq!(piece.givers(), vec![PeerId(2)]);
+    }
+}
