@@ -14,16 +14,17 @@ fn main() {
         println!("cargo:rerun-if-changed={source}");
     }
     // 2.1 moves headers that the plugins use; it has not been tried.
-    let libtorrent = match pkg_config::Config::new().range_version("2.0.8".."2.1").probe("libtorrent-rasterbar") {
-        Ok(library) => library,
-        Err(error) => {
-            eprintln!(
-                "libtorrent 2.0 (2.0.8 or later) is needed: on Debian and Ubuntu\n    \
+    let libtorrent =
+        match pkg_config::Config::new().range_version("2.0.8".."2.1").probe("libtorrent-rasterbar") {
+            Ok(library) => library,
+            Err(error) => {
+                eprintln!(
+                    "libtorrent 2.0 (2.0.8 or later) is needed: on Debian and Ubuntu\n    \
                  apt install libtorrent-rasterbar-dev libssl-dev pkg-config\n{error}"
-            );
-            std::process::exit(1);
-        }
-    };
+                );
+                std::process::exit(1);
+            }
+        };
     let mut build = cxx_build::bridge("src/bridge/ffi.rs");
     build
         .files(["cxx/shim.cc", "cxx/tap.cc", "cxx/convert.cc"])

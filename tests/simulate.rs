@@ -280,7 +280,9 @@ fn uneven_peers_finish_the_first_piece_together() {
 
 #[test]
 fn a_seek_waits_for_no_more_than_what_is_on_the_line() {
-    for (rate, rtt, piece_len) in [(4e6, 0.04, 256 * 1024), (1e6, 0.05, 1024 * 1024), (20e6, 0.03, 512 * 1024)] {
+    for (rate, rtt, piece_len) in
+        [(4e6, 0.04, 256 * 1024), (1e6, 0.05, 1024 * 1024), (20e6, 0.03, 512 * 1024)]
+    {
         let mut world = World::new(piece_len, 80 * MB, vec![Line::new(rate, rtt)]);
         world.want(vec![main_stream(0..80 * MB, 0, 32 * 1024)]);
         world.run(60.0, |w| w.passed_at.len() >= 8);
@@ -342,8 +344,13 @@ fn liars_are_found_and_the_file_still_comes_at_a_bearable_price() {
 #[test]
 fn the_background_stream_takes_only_what_the_main_one_leaves() {
     let mut world = World::new(256 * 1024, 40 * MB, vec![Line::new(1e6, 0.05)]);
-    let background =
-        Demand { rank: Rank::Background, position: 30 * MB, now: vec![30 * MB..30 * MB + 32 * 1024], file: 30 * MB..40 * MB, byte_rate: None };
+    let background = Demand {
+        rank: Rank::Background,
+        position: 30 * MB,
+        now: vec![30 * MB..30 * MB + 32 * 1024],
+        file: 30 * MB..40 * MB,
+        byte_rate: None,
+    };
     world.want(vec![main_stream(0..30 * MB, 0, 32 * 1024), background]);
     let next = world.layout.piece_at(30 * MB);
     let warm = world.run(120.0, |w| w.passed_at.contains_key(&next));

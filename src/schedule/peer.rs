@@ -30,6 +30,8 @@ const HANDLING: f64 = 0.008;
 const SAMPLES: usize = 32;
 /// Arrivals older than this say nothing about the rate now.
 const SAMPLE_AGE: Duration = Duration::from_millis(1500);
+/// A peer that gives nothing for this long, plus four round trips, is worked around.
+const STALL: Duration = Duration::from_millis(1500);
 /// Rate assumed before anything is known, bytes per second.
 const GUESSED_RATE: f64 = 250_000.0;
 /// Round trip assumed before anything is known, seconds.
@@ -278,6 +280,12 @@ impl Peer {
         if self.asks.is_empty() { Duration::ZERO } else { now.saturating_sub(self.idle_since) }
     }
 
+    /// Whether the peer should be worked around: it owes something and gives nothing.
+    #[must_use]
+    pub fn is_stalled(&self, now: Duration) -> bool {
+        self.silence(now) > STALL + Duration::from_secs_f64(4.0 * self.round_trip())
+    }
+
     /// Blame (positive) or praise (negative) for a piece that this peer gave blocks of.
     pub fn judge(&mut self, change: i32) {
         self.suspicion = (self.suspicion + change).clamp(-8, 64);
@@ -328,7 +336,10 @@ mod tests {
         for (rate, rtt) in [(4e6, 0.04), (1e6, 0.06), (150e3, 0.08), (20e6, 0.1), (4e6, 0.2)] {
             let ideal = rate * rtt / f64::from(BLOCK_LEN);
             let depth = run(rate, rtt, 3000) as f64;
-            assert!(depth >= ideal && depth <= 2.2 * ideal + 6.0, "rate {rate} rtt {rtt}: {depth} for {ideal}");
+            assert!(
+                depth >= ideal && depth <= 2.2 * ideal + 6.0,
+                "rate {rate} rtt {rtt}: {depth} for {ideal}"
+            );
         }
     }
 

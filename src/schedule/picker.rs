@@ -20,8 +20,6 @@ use super::plan::{Demand, Plan, Tier, Windows, plan};
 const COPY_GAIN: f64 = 0.6;
 /// ... and at least this many seconds sooner.
 const COPY_MARGIN: f64 = 0.03;
-/// A peer that gives nothing for this long, plus four round trips, is worked around.
-const STALL: Duration = Duration::from_millis(1500);
 /// A peer that gives nothing for this long is dropped.
 const DROP: Duration = Duration::from_secs(20);
 /// A piece without a verdict for this long after its last block is fetched again.
@@ -348,7 +346,9 @@ impl Picker {
         let mut ready: Vec<PeerId> = self
             .peers
             .iter()
-            .filter(|(_, peer)| !peer.choked && peer.asks().len() < peer.depth(usable))
+            .filter(|(_, peer)| {
+                !peer.choked && !peer.is_stalled(now) && peer.asks().len() < peer.depth(usable)
+            })
             .map(|(id, _)| *id)
             .collect();
         while let Some(at) = self.soonest(&ready, now) {
@@ -475,8 +475,10 @@ impl Picker {
                 if asked.len() >= MOST_ASKED || asked.contains(&id) {
                     continue;
                 }
-                let expected =
-                    asked.iter().filter_map(|other| self.expected(*other, want.piece, block, now)).fold(f64::MAX, f64::min);
+                let expected = asked
+                    .iter()
+                    .filter_map(|other| self.expected(*other, want.piece, block, now))
+                    .fold(f64::MAX, f64::min);
                 let worth = own < expected * COPY_GAIN && own + COPY_MARGIN < expected;
                 if worth && best.is_none_or(|(latest, ..)| expected > latest) {
                     best = Some((expected, want.piece, block));
@@ -525,11 +527,12 @@ impl Picker {
             if silence > DROP {
                 self.commands.push(Command::Drop(*id));
                 returned.push((*id, peer.forget_all()));
-            } else if silence > STALL + Duration::from_secs_f64(4.0 * peer.round_trip()) {
+            } else if peer.is_stalled(now) {
                 // Others may take its blocks; one stays asked, so that the peer can show that it lives.
                 let asks: Vec<Ask> = peer.asks().iter().skip(1).copied().collect();
                 for ask in &asks {
                     peer.forget(ask.piece, ask.block);
+                    self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
                 }
                 returned.push((*id, asks));
             }
