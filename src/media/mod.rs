@@ -6,11 +6,19 @@
 //!
 //! | question | answered by |
 //! |---|---|
+//! | where does the music start, how fast does it run, what is read at the end? | [`examine`], and before any byte is here [`first_guess`] |
 //! | which file is played after this one? | [`next_audio`] |
 //!
+//! Nothing here waits or reads files. [`examine`] is called again whenever more verified bytes are at hand,
+//! starts from the beginning each time (a few small reads), and names the bytes it misses; the caller decides
+//! whether they are worth fetching for that reason alone.
 
+mod facts;
+mod frame;
+mod id3;
 mod kind;
 mod order;
 
+pub use facts::{ByteRate, Bytes, Examination, Facts, examine, first_guess};
 pub use kind::{Kind, MediaType, UNKNOWN_MIME, mime};
 pub use order::{natural_order, next_audio};
