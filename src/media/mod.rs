@@ -6,6 +6,7 @@
 //!
 //! | question | answered by |
 //! |---|---|
+//! | is it audio, and which `Content-Type`? | [`MediaType::by_name`], else [`sniff`]; both together: [`identify`] |
 //! | where does the music start, how fast does it run, what is read at the end? | [`examine`], and before any byte is here [`first_guess`] |
 //! | which file is played after this one? | [`next_audio`] |
 //!
@@ -18,7 +19,9 @@ mod frame;
 mod id3;
 mod kind;
 mod order;
+mod sniff;
 
 pub use facts::{ByteRate, Bytes, Examination, Facts, examine, first_guess};
 pub use kind::{Kind, MediaType, UNKNOWN_MIME, mime};
 pub use order::{natural_order, next_audio};
+pub use sniff::{SNIFF_LEN, identify, sniff};
