@@ -1,1 +1,4 @@
 //! Files on disk.
+
+mod settings;
+pub use settings::*;
