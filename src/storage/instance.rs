@@ -11,6 +11,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
 use rustix::io::Errno;
 
@@ -27,13 +28,32 @@ pub(super) struct Instance {
     /// 0 has the storage path itself.
     pub(super) number: u32,
     pub(super) root: PathBuf,
-    lock: OwnedFd,
+    lock: Mutex<OwnedFd>,
+}
+
+impl Instance {
+    /// Makes the state folder again when somebody deleted it during the session, lock included.
+    pub(super) fn restore(&self) -> Result<(), Error> {
+        let state = self.root.join(layout::STATE);
+        let path = state.join(LOCK);
+        let mut lock = self.lock.lock();
+        if is_at(&lock, &path).map_err(|source| Error::io("lock", &path, source))? {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&state).map_err(|source| Error::io("create", &state, source))?;
+        let Some(new) = try_lock(&path)? else {
+            let reason = "it was deleted and another session uses it now; restart this one".to_owned();
+            return Err(Error::Unusable { path: self.root.clone(), reason });
+        };
+        *lock = new;
+        Ok(())
+    }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
         // Closing is not enough: a process that the host is just starting has a copy of the descriptor until its exec.
-        let _ = flock(&self.lock, FlockOperation::Unlock);
+        let _ = flock(self.lock.get_mut(), FlockOperation::Unlock);
     }
 }
 
@@ -47,7 +67,7 @@ pub(super) fn take(storage_path: &Path) -> Result<Instance, Error> {
         let state = root.join(layout::STATE);
         std::fs::create_dir_all(&state).map_err(|source| Error::io("create", &state, source))?;
         if let Some(lock) = try_lock(&state.join(LOCK))? {
-            return Ok(Instance { number, root, lock });
+            return Ok(Instance { number, root, lock: Mutex::new(lock) });
         }
     }
     let reason = format!("{MOST} sessions use it already; close some");
@@ -67,12 +87,19 @@ fn try_lock(path: &Path) -> Result<Option<OwnedFd>, Error> {
             Err(source) => return Err(failed(source)),
         }
         // Deleted by hand between the two calls? Then the next session would lock another file: begin again.
-        let own = fstat(&lock).map_err(failed)?;
-        match stat(path) {
-            Ok(there) if (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino) => return Ok(Some(lock)),
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(source) => return Err(failed(source)),
+        if is_at(&lock, path).map_err(failed)? {
+            return Ok(Some(lock));
         }
+    }
+}
+
+/// Whether `path` names the open file.
+fn is_at(file: &OwnedFd, path: &Path) -> Result<bool, Errno> {
+    let own = fstat(file)?;
+    match stat(path) {
+        Ok(there) => Ok((there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(source) => Err(source),
     }
 }
 
@@ -147,6 +174,21 @@ mod tests {
         std::fs::remove_file(path.join(".vozduxan/lock")).unwrap();
         let (first, _main) = number(&path);
         assert_eq!((first, number(&path).0), (0, 1));
+    }
+
+    #[test]
+    fn a_folder_deleted_under_a_session_is_restored_with_its_lock() {
+        let path = Scratch::new();
+        let (_, main) = number(&path);
+        main.restore().unwrap();
+        std::fs::remove_dir_all(path.join(".vozduxan")).unwrap();
+        main.restore().unwrap();
+        assert_eq!(number(&path).0, 1, "the restored lock does not hold");
+
+        std::fs::remove_dir_all(path.join(".vozduxan")).unwrap();
+        let (usurper, _usurper) = number(&path);
+        assert_eq!(usurper, 0);
+        assert!(matches!(main.restore(), Err(Error::Unusable { .. })));
     }
 
     #[test]

@@ -139,6 +139,7 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         let file = sparse(&deep.join("f"), 70_000);
         assert!(allocated(&folder).unwrap() >= file);
+        super::super::delete::delete(&folder, "d").unwrap();
     }
 
     #[test]
