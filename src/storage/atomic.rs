@@ -19,17 +19,21 @@ const UNFINISHED: &str = ".vz-tmp";
 /// Replaces `folder/name` by a file with these bytes. Threads that write one file at the same time do not mix: one
 /// of them is last.
 pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let place = folder.join(name);
-    let process = std::process::id();
-    let unfinished = Unfinished(folder.join(format!("{name}.{process}-{number}{UNFINISHED}")));
-    let failed = |source: io::Error| Error::io("write", &place, source);
+    replace(folder, &place, name, bytes).map_err(|source| Error::io("write", &place, source))
+}
 
-    let mut file = File::options().write(true).create_new(true).open(&unfinished.0).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&unfinished.0, &place).map_err(failed)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+fn replace(folder: &Path, place: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let (unfinished, mut file) = Unfinished::create(folder, name)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished.0, place)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Tries whether files can be made in `folder`; leaves none.
+pub(super) fn probe(folder: &Path) -> io::Result<()> {
+    Unfinished::create(folder, "probe").map(|_| ())
 }
 
 /// Removes what crashes left half written in `folder`. Returns how many files it removed.
@@ -54,6 +58,16 @@ fn is_unfinished(name: &OsStr) -> bool {
 /// A file in the making. What bears its name on drop did not come to be and is removed; after the rename nothing
 /// does.
 struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn create(folder: &Path, name: &str) -> io::Result<(Self, File)> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = folder.join(format!("{name}.{process}-{number}{UNFINISHED}"));
+        let file = File::options().write(true).create_new(true).open(&path)?;
+        Ok((Self(path), file))
+    }
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
@@ -112,13 +126,21 @@ mod tests {
         std::thread::scope(|scope| {
             for byte in b'a'..b'e' {
                 let folder: &Path = &folder;
-                scope.spawn(move || (0..20).for_each(|_| write(folder, "f", &[byte; 9000]).unwrap()));
+                scope.spawn(move || (0..5).for_each(|_| write(folder, "f", &[byte; 9000]).unwrap()));
             }
         });
         let bytes = fs::read(folder.join("f")).unwrap();
         assert_eq!(bytes.len(), 9000);
         assert!(bytes.iter().all(|byte| *byte == bytes[0]));
         assert_eq!(names(&folder), ["f"]);
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing() {
+        let folder = Scratch::new();
+        probe(&folder).unwrap();
+        assert_eq!(names(&folder), [""; 0]);
+        assert!(probe(&folder.join("gone")).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ const READ: OFlags = OFlags::RDONLY
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
 
 /// Opens the regular file `relative` inside `folder` for reading. `folder` itself may be a link; nothing below it is
-/// followed.
+/// followed. (libtorrent makes links where a torrent describes some; they hold no audio of their own and are refused.)
 pub(super) fn open(folder: &Path, relative: &str) -> Result<OwnedFd, Error> {
     open_by(folder, relative, walk)
 }

@@ -55,12 +55,12 @@ impl Layout {
     pub(super) fn own(&self, info_hash: InfoHash) -> PathBuf {
         self.root.join(info_hash.to_string())
     }
+}
 
-    /// Where libtorrent keeps pieces of unwanted files when file priorities are used. We use none; the earlier
-    /// engine did.
-    pub(super) fn parts(&self, info_hash: InfoHash) -> PathBuf {
-        self.root.join(format!(".{info_hash}.parts"))
-    }
+/// Name, under a save path, of the file where libtorrent keeps pieces of unwanted files when file priorities are
+/// used. We use none; the earlier engine did.
+pub(super) fn parts_name(info_hash: InfoHash) -> String {
+    format!(".{info_hash}.parts")
 }
 
 /// Name of a torrent's resume file in the state folder.
@@ -132,18 +132,15 @@ pub(super) fn place(
     }
     // On a file system that ignores case, `Album` and `album` are one folder.
     let taken = claims.values().any(|claimed| claimed.to_lowercase() == name.to_lowercase());
-    if own_exists || !name_exists || taken || is_reserved(name) { Place::Own } else { Place::Adopted }
+    if own_exists || !name_exists || taken || !may_be_adopted(name) { Place::Own } else { Place::Adopted }
 }
 
-/// Whether a torrent of this name must not live directly under a root, because the name is no plain name or is one
-/// of ours.
-fn is_reserved(name: &str) -> bool {
+/// Whether a torrent of this name may live directly under a root: it is one plain name, and none of ours.
+pub(super) fn may_be_adopted(name: &str) -> bool {
     let lower = name.to_lowercase();
     let ours = lower.starts_with(STATE) || lower.starts_with(DHT_STATE) || lower.starts_with(SETTINGS);
-    ours || info_hash(&lower).is_some()
-        || lower.ends_with(".parts")
-        || name.contains('/')
-        || check(name).is_err()
+    let ours = ours || info_hash(&lower).is_some() || lower.ends_with(".parts");
+    !ours && !name.contains('/') && check(name).is_ok()
 }
 
 /// Checks a relative path: only plain components between single slashes. libtorrent cleans the names of a torrent

@@ -86,6 +86,7 @@ impl DataFile {
             Err(_) => return Ok(None),
             Ok(there) => self.must_be(&opened, there)?,
         }
+        // The safe wrapper of preadv2 takes initialised memory only; zeros cost about 1 µs per 64 KiB.
         let mut bytes = vec![0; len];
         let mut filled = 0;
         while filled < len {

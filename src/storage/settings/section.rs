@@ -149,7 +149,7 @@ impl<'t> Section<'t> {
             return default;
         };
         let mut list = Vec::new();
-        for element in array.iter() {
+        for element in array {
             let parsed = match element.get_ref().as_str() {
                 Some(text) => parse(text),
                 None => Err(format!("a string was expected, not {}", kind(element.get_ref()))),
