@@ -96,3 +96,22 @@ impl std::error::Error for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(source: Errno, expected: &str) {
+        let error = Error::io("write", Path::new("/s/a"), source);
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn errors_of_the_system_are_sorted_and_say_what_to_do() {
+        check(Errno::NOSPC, "the disk is full: /s/a (free some space)");
+        check(Errno::DQUOT, "the disk is full: /s/a (free some space)");
+        check(Errno::NOENT, "/s/a does not exist");
+        check(Errno::ROFS, "cannot write /s/a: Read-only file system");
+    }
+}
