@@ -1,1 +1,386 @@
-//! Files on disk.
+//! Files on disk: where a torrent's data goes, what is known about it, how it is read and when it is deleted.
+//!
+//! libtorrent writes the data; this room decides the folder it writes to, keeps its resume data and DHT state, and
+//! reads what it wrote. The engine says which torrents are in use and asks [`evict()`] what to delete; nothing is
+//! deleted here on its own account.
+//!
+//! Three promises, each with a file of its own:
+//! - nobody else writes where we write: another session on the same path gets another root (`instance`), another
+//!   torrent of the same name another folder (`layout`);
+//! - nothing outside the root is written, read or deleted (`beneath`, `delete`);
+//! - after a crash at any moment each small file is the old one or the new one (`atomic`).
+//!
+//! All calls here may wait for the disk, except [`DataFile::try_read`]; none holds a lock while it does so, except the
+//! rare restoring of a deleted state folder.
+
+mod atomic;
+mod beneath;
+mod delete;
+mod error;
+mod evict;
+mod instance;
+mod layout;
+mod read;
+#[cfg(test)]
+mod scratch;
+mod settings;
+mod small;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+
+pub use error::Error;
+pub use evict::{Entry, Verdict, evict};
+pub use read::DataFile;
+pub use settings::{
+    Cache, Complaint, Encryption, HostPort, LogLevel, Network, Proxy, ProxyKind, Scheduler, Settings, Stream,
+};
+
+use crate::units::InfoHash;
+use instance::Instance;
+use layout::{Claims, Layout, Place, StateFile};
+use small::{list, load, read_settings};
+
+/// The files of one session. Dropping it lets another session have its root.
+#[derive(Debug)]
+pub struct Store {
+    /// As the host named it, made absolute.
+    storage_path: PathBuf,
+    layout: Layout,
+    instance: Instance,
+    claims: Mutex<Claims>,
+}
+
+/// Where the data of one torrent is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    info_hash: InfoHash,
+    save_path: PathBuf,
+    /// The torrent's name, when data of the earlier engine is used in place.
+    adopted: Option<String>,
+}
+
+impl Home {
+    /// libtorrent's `save_path`: absolute. libtorrent makes it when it writes.
+    #[must_use]
+    pub fn save_path(&self) -> &Path {
+        &self.save_path
+    }
+
+    /// Whether data of the earlier engine is used in place. As long as there is no resume data, libtorrent has to
+    /// check it first.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.adopted.is_some()
+    }
+}
+
+/// A torrent of which something is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Which.
+    pub info_hash: InfoHash,
+    /// Whether there is resume data, and so metadata.
+    pub has_resume: bool,
+    /// When its resume data was last written or [`Store::touch`] called.
+    pub last_used: SystemTime,
+}
+
+impl Store {
+    /// Makes the directory if needed, makes sure that it can be written, and takes a root in it that no other session
+    /// uses. Sweeps what crashes left.
+    ///
+    /// # Errors
+    /// `Unusable` with the reason in plain words.
+    pub fn open(storage_path: &Path) -> Result<Self, Error> {
+        let unusable = |error: &dyn std::fmt::Display| Error::Unusable {
+            path: storage_path.to_owned(),
+            reason: error.to_string(),
+        };
+        // The host may change its working directory later.
+        let path = std::path::absolute(storage_path).map_err(|error| unusable(&error))?;
+        fs::create_dir_all(&path).map_err(|error| unusable(&plain(&error)))?;
+        let instance = instance::take(&path).map_err(|error| match error {
+            Error::Io { source, .. } => unusable(&plain(&source)),
+            error @ Error::Unusable { .. } => error,
+            error => unusable(&error),
+        })?;
+        let layout = Layout::new(instance.root.clone());
+        for folder in [layout.root(), &layout.state()] {
+            probe(folder).map_err(|error| unusable(&plain(&error)))?;
+            atomic::sweep(folder).map_err(|error| unusable(&error))?;
+        }
+        let claims = read_claims(&layout).map_err(|error| unusable(&error))?;
+        Ok(Self { storage_path: path, layout, instance, claims: Mutex::new(claims) })
+    }
+
+    /// The folder everything of this session is under: the storage path, or for a session that found it taken a
+    /// folder in it.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// 0: this session has the storage path to itself; otherwise the number of its folder.
+    #[must_use]
+    pub fn instance(&self) -> u32 {
+        self.instance.number
+    }
+
+    /// The settings file, shared by all sessions on the path. Defaults when there is none.
+    #[must_use]
+    pub fn settings(&self) -> (Settings, Vec<Complaint>) {
+        let unread = |problem| {
+            let complaint = Complaint { line: 0, key: String::new(), problem };
+            (Settings::default(), vec![complaint])
+        };
+        match read_settings(&self.storage_path.join(layout::SETTINGS)) {
+            Ok(text) => Settings::parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
+            Err(error) => unread(format!("cannot be read ({error}); all defaults are used")),
+        }
+    }
+
+    /// Where a torrent is saved as long as its name is not known. Nothing may be written there before
+    /// [`Self::home`] was asked.
+    #[must_use]
+    pub fn nameless_save_path(&self, info_hash: InfoHash) -> PathBuf {
+        self.layout.own(info_hash)
+    }
+
+    /// Decides where the data of a torrent is, for good. `name`: the torrent's own, as libtorrent cleaned it.
+    ///
+    /// # Errors
+    /// `Refused` when somebody put a link where the torrent's folder goes: libtorrent would write through it. Otherwise
+    /// when the decision cannot be written down.
+    pub fn home(&self, info_hash: InfoHash, name: &str) -> Result<Home, Error> {
+        let own = self.layout.own(info_hash);
+        if own.is_symlink() {
+            return Err(Error::refused(
+                own,
+                "a symbolic link is in place of the torrent's folder; remove it",
+            ));
+        }
+        // No link: what it names may be anybody's.
+        let is_real = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink());
+        let own_exists = own.exists();
+        let name_exists = layout::check(name).is_ok() && is_real(&self.layout.root().join(name));
+
+        let mut claims = self.claims.lock();
+        if layout::place(info_hash, name, own_exists, name_exists, &claims) == Place::Own {
+            return Ok(Home { info_hash, save_path: own, adopted: None });
+        }
+        let is_new = claims.insert(info_hash, name.to_owned()).is_none();
+        drop(claims);
+        if is_new && let Err(error) = self.save_state(&layout::adopted_name(info_hash), name.as_bytes()) {
+            self.claims.lock().remove(&info_hash);
+            return Err(error);
+        }
+        let save_path = self.layout.root().to_owned();
+        Ok(Home { info_hash, save_path, adopted: Some(name.to_owned()) })
+    }
+
+    /// A file of a torrent, for reading. `relative`: its path under the save path, as libtorrent says it. Opens
+    /// nothing yet.
+    ///
+    /// # Errors
+    /// `Refused` for a path that is not plain, or that would leave the torrent's own data.
+    pub fn data_file(&self, home: &Home, relative: &str) -> Result<DataFile, Error> {
+        layout::check(relative)?;
+        let relative = match &home.adopted {
+            None => format!("{}/{relative}", home.info_hash),
+            Some(name) if relative.split('/').next() == Some(name) => relative.to_owned(),
+            Some(_) => return Err(Error::refused(relative, "it belongs to another torrent")),
+        };
+        DataFile::new(self.layout.root(), relative)
+    }
+
+    /// Resume data as saved, metadata included; `None` when there is none. libtorrent judges its content.
+    ///
+    /// # Errors
+    /// When there is some that cannot be read; it is as good as none.
+    pub fn load_resume(&self, info_hash: InfoHash) -> Result<Option<Vec<u8>>, Error> {
+        load(self.layout.root(), &format!("{}/{}", layout::STATE, layout::resume_name(info_hash)))
+    }
+
+    /// Replaces a torrent's resume data, durably and whole.
+    ///
+    /// # Errors
+    /// The old data is still there then.
+    pub fn save_resume(&self, info_hash: InfoHash, bytes: &[u8]) -> Result<(), Error> {
+        self.save_state(&layout::resume_name(info_hash), bytes)
+    }
+
+    /// Forgets a torrent's resume data, metadata included: libtorrent refused it, or it names pieces that are not
+    /// there any more. The torrent's data stays.
+    ///
+    /// # Errors
+    /// When it is there and cannot be deleted.
+    pub fn forget_resume(&self, info_hash: InfoHash) -> Result<(), Error> {
+        self.forget_state(&layout::resume_name(info_hash))
+    }
+
+    /// Remembers that a torrent was used just now. Without resume data there is nothing to remember it on.
+    pub fn touch(&self, info_hash: InfoHash) {
+        let path = self.layout.state().join(layout::resume_name(info_hash));
+        // Only the order of eviction hangs on it.
+        let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    /// Every torrent of which this root holds anything, by info-hash.
+    ///
+    /// # Errors
+    /// When the root cannot be listed.
+    pub fn torrents(&self) -> Result<Vec<Known>, Error> {
+        let mut known = BTreeMap::new();
+        let state = self.layout.state();
+        for (name, time) in list(&state)? {
+            match layout::state_file(&name) {
+                Some(StateFile::Resume(id)) => note(&mut known, id, true, time),
+                Some(StateFile::Adopted(id)) => note(&mut known, id, false, time),
+                None => {}
+            }
+        }
+        for (name, time) in list(self.layout.root())? {
+            if let Some(id) = layout::info_hash(&name) {
+                note(&mut known, id, false, time);
+            }
+        }
+        Ok(known.into_values().collect())
+    }
+
+    /// Bytes in allocated blocks of all that belongs to a torrent.
+    ///
+    /// # Errors
+    /// When something cannot be looked at.
+    pub fn usage(&self, info_hash: InfoHash) -> Result<u64, Error> {
+        let resume = self.layout.state().join(layout::resume_name(info_hash));
+        let mut total = usage::allocated(&resume)? + usage::allocated(&self.layout.own(info_hash))?;
+        let adopted = self.claims.lock().get(&info_hash).cloned();
+        if let Some(name) = adopted {
+            total += usage::allocated(&self.layout.root().join(name))?;
+            total += usage::allocated(&self.layout.root().join(layout::parts_name(info_hash)))?;
+        }
+        Ok(total)
+    }
+
+    /// Bytes that may still be written on the disk.
+    ///
+    /// # Errors
+    /// When the root is gone.
+    pub fn free_space(&self) -> Result<u64, Error> {
+        usage::free_space(self.layout.root())
+    }
+
+    /// Deletes all that belongs to a torrent, adopted data included. libtorrent must have let go of it. Stops at the
+    /// first failure; what is left is still known and can be deleted later.
+    ///
+    /// # Errors
+    /// Names what could not be deleted.
+    pub fn remove_torrent(&self, info_hash: InfoHash) -> Result<(), Error> {
+        // In this order a crash leaves data without resume data, which is checked, and never the other way round.
+        self.forget_resume(info_hash)?;
+        delete::delete(self.layout.root(), &info_hash.to_string())?;
+        let adopted = self.claims.lock().get(&info_hash).cloned();
+        if let Some(name) = adopted {
+            delete::delete(self.layout.root(), &name)?;
+            delete::delete(self.layout.root(), &layout::parts_name(info_hash))?;
+            self.forget_state(&layout::adopted_name(info_hash))?;
+            self.claims.lock().remove(&info_hash);
+        }
+        Ok(())
+    }
+
+    /// DHT state as last saved here or, for a later session that has none of its own yet, by the first one.
+    /// libtorrent judges its content: the earlier engine could leave half a file.
+    #[must_use]
+    pub fn load_dht_state(&self) -> Option<Vec<u8>> {
+        let from = |folder| load(folder, layout::DHT_STATE).ok().flatten();
+        from(self.layout.root()).or_else(|| from(&self.storage_path))
+    }
+
+    /// Replaces the DHT state, durably and whole.
+    ///
+    /// # Errors
+    /// The old state is still there then.
+    pub fn save_dht_state(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.save(self.layout.root(), layout::DHT_STATE, bytes)
+    }
+
+    fn save_state(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.save(&self.layout.state(), name, bytes)
+    }
+
+    fn save(&self, folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        match atomic::write(folder, name, bytes) {
+            // Somebody emptied the directory during the session.
+            Err(Error::Missing { .. }) => {
+                self.instance.restore()?;
+                atomic::write(folder, name, bytes)
+            }
+            answer => answer,
+        }
+    }
+
+    fn forget_state(&self, name: &str) -> Result<(), Error> {
+        match delete::delete(&self.layout.state(), name) {
+            Err(Error::Missing { .. }) => Ok(()),
+            answer => answer,
+        }
+    }
+}
+
+/// Adds one trace of a torrent to what is known about it.
+fn note(known: &mut BTreeMap<InfoHash, Known>, info_hash: InfoHash, has_resume: bool, time: SystemTime) {
+    let trace = Known { info_hash, has_resume, last_used: time };
+    let entry = known.entry(info_hash).or_insert(trace);
+    // The time of the resume file is the one that is kept up; others stand in where there is none.
+    if has_resume || !entry.has_resume {
+        *entry = Known { has_resume: has_resume || entry.has_resume, ..trace };
+    }
+}
+
+/// Who adopted what, from the last session. A file with anything but a plain name in it is not ours.
+fn read_claims(layout: &Layout) -> Result<Claims, Error> {
+    let mut claims = Claims::new();
+    for (name, _) in list(&layout.state())? {
+        if let Some(StateFile::Adopted(id)) = layout::state_file(&name) {
+            let bytes = load(layout.root(), &format!("{}/{name}", layout::STATE))?.unwrap_or_default();
+            match String::from_utf8(bytes) {
+                Ok(adopted) if layout::may_be_adopted(&adopted) => claims.insert(id, adopted),
+                _ => None,
+            };
+        }
+    }
+    Ok(claims)
+}
+
+/// Makes and removes a file. A full disk is no reason to refuse: what is on it can be played.
+fn probe(folder: &Path) -> io::Result<()> {
+    match atomic::probe(folder) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Ok(())
+        }
+        answer => answer,
+    }
+}
+
+/// The usual reasons in words that say what to do; the system's own words for the rest.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "there is a file where a directory should be; choose another path or move the file".into()
+        }
+        io::ErrorKind::PermissionDenied => "no permission to write there; choose another path".into(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only; choose another path".into(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Several sessions on one storage path.
+//!
+//! libtorrent takes for granted that nobody else writes its files. A user may start the player twice, and a host may
+//! open two sessions on one path. The first gets the path itself; each later one a folder under it, with the same
+//! names inside, so that none ever touches another's data. Whoever comes when the first is gone gets the path again.
+//!
+//! Ownership is `flock` on a lock file. It belongs to the open file, so it separates two sessions of one process as
+//! well as two processes, and the system gives it back when a process dies in any way. The lock file is never
+//! deleted: a lock on a deleted file protects nothing.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
+use rustix::io::Errno;
+
+use super::{Error, layout};
+
+/// Name of the lock file in the state folder of a root.
+const LOCK: &str = "lock";
+/// More sessions than this on one path are refused: something is starting them in a loop.
+const MOST: u32 = 1024;
+
+/// One session's root, its own until dropped.
+#[derive(Debug)]
+pub(super) struct Instance {
+    /// 0 has the storage path itself.
+    pub(super) number: u32,
+    pub(super) root: PathBuf,
+    lock: Mutex<OwnedFd>,
+}
+
+impl Instance {
+    /// Makes the state folder again when somebody deleted it during the session, lock included.
+    pub(super) fn restore(&self) -> Result<(), Error> {
+        let state = self.root.join(layout::STATE);
+        let path = state.join(LOCK);
+        let mut lock = self.lock.lock();
+        if is_at(&lock, &path).map_err(|source| Error::io("lock", &path, source))? {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&state).map_err(|source| Error::io("create", &state, source))?;
+        let Some(new) = try_lock(&path)? else {
+            let reason = "it was deleted and another session uses it now; restart this one".to_owned();
+            return Err(Error::Unusable { path: self.root.clone(), reason });
+        };
+        *lock = new;
+        Ok(())
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that the host is just starting has a copy of the descriptor until its exec.
+        let _ = flock(self.lock.get_mut(), FlockOperation::Unlock);
+    }
+}
+
+/// Takes the first root under `storage_path` that no living session holds. Creates what is missing.
+pub(super) fn take(storage_path: &Path) -> Result<Instance, Error> {
+    for number in 0..MOST {
+        let root = match number {
+            0 => storage_path.to_owned(),
+            _ => storage_path.join(layout::STATE).join(format!("instance-{number}")),
+        };
+        let state = root.join(layout::STATE);
+        std::fs::create_dir_all(&state).map_err(|source| Error::io("create", &state, source))?;
+        if let Some(lock) = try_lock(&state.join(LOCK))? {
+            return Ok(Instance { number, root, lock: Mutex::new(lock) });
+        }
+    }
+    let reason = format!("{MOST} sessions use it already; close some");
+    Err(Error::Unusable { path: storage_path.to_owned(), reason })
+}
+
+/// The locked file; `None` when somebody else holds it.
+fn try_lock(path: &Path) -> Result<Option<OwnedFd>, Error> {
+    let failed = |source: Errno| Error::io("lock", path, source);
+    loop {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let lock = openat(CWD, path, flags, Mode::from(0o644)).map_err(failed)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(Errno::INTR) => continue,
+            Err(source) => return Err(failed(source)),
+        }
+        // Deleted by hand between the two calls? Then the next session would lock another file: begin again.
+        if is_at(&lock, path).map_err(failed)? {
+            return Ok(Some(lock));
+        }
+    }
+}
+
+/// Whether `path` names the open file.
+fn is_at(file: &OwnedFd, path: &Path) -> Result<bool, Errno> {
+    let own = fstat(file)?;
+    match stat(path) {
+        Ok(there) => Ok((there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(source) => Err(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    fn number(storage_path: &Path) -> (u32, Instance) {
+        let instance = take(storage_path).unwrap();
+        (instance.number, instance)
+    }
+
+    #[test]
+    fn each_session_has_its_own_root_and_gives_it_back() {
+        let path = Scratch::new();
+        let (first, main) = number(&path);
+        let (second, other) = number(&path);
+        let (third, _another) = number(&path);
+        assert_eq!((first, second, third), (0, 1, 2));
+        assert_eq!(main.root, *path);
+        assert_eq!(other.root, path.join(".vozduxan/instance-1"));
+        assert!(other.root.join(".vozduxan").is_dir());
+
+        drop(other);
+        let (again, _other) = number(&path);
+        assert_eq!(again, 1);
+        drop(main);
+        assert_eq!(number(&path).0, 0);
+    }
+
+    #[test]
+    fn another_process_counts_and_its_death_frees_the_root() {
+        let path = Scratch::new();
+        drop(take(&path).unwrap());
+        // `cat` holds the lock as its standard error and waits for input that never comes.
+        let lock = File::open(path.join(".vozduxan/lock")).unwrap();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let mut holder =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(lock).spawn().unwrap();
+        assert_eq!(number(&path).0, 1);
+
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        assert_eq!(number(&path).0, 0);
+    }
+
+    #[test]
+    fn threads_that_start_together_never_share() {
+        let path = Scratch::new();
+        let start = std::sync::Barrier::new(8);
+        let mut instances: Vec<Instance> = std::thread::scope(|scope| {
+            let session = || {
+                start.wait();
+                take(&path).unwrap()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(session)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        instances.sort_by_key(|instance| instance.number);
+        instances.dedup_by_key(|instance| instance.number);
+        assert_eq!(instances.len(), 8);
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_made_again() {
+        let path = Scratch::new();
+        drop(take(&path).unwrap());
+        std::fs::remove_file(path.join(".vozduxan/lock")).unwrap();
+        let (first, _main) = number(&path);
+        assert_eq!((first, number(&path).0), (0, 1));
+    }
+
+    #[test]
+    fn a_folder_deleted_under_a_session_is_restored_with_its_lock() {
+        let path = Scratch::new();
+        let (_, main) = number(&path);
+        main.restore().unwrap();
+        std::fs::remove_dir_all(path.join(".vozduxan")).unwrap();
+        main.restore().unwrap();
+        assert_eq!(number(&path).0, 1, "the restored lock does not hold");
+
+        std::fs::remove_dir_all(path.join(".vozduxan")).unwrap();
+        let (usurper, _usurper) = number(&path);
+        assert_eq!(usurper, 0);
+        assert!(matches!(main.restore(), Err(Error::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_lock_is_not_followed() {
+        let path = Scratch::new();
+        std::fs::create_dir(path.join(".vozduxan")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", path.join(".vozduxan/lock")).unwrap();
+        let error = take(&path).unwrap_err().to_string();
+        assert!(error.starts_with("cannot lock "), "{error}");
+    }
+}

@@ -1,0 +1,369 @@
+//! Reading a torrent's file while libtorrent writes it.
+//!
+//! Who may read what is settled elsewhere: a span is asked for only when the hashes of its pieces passed and their
+//! writes are done. Here it is about reading what libtorrent wrote and nothing else:
+//!
+//! - The file may not exist when a stream opens; libtorrent makes it with the first block. So it is opened at the
+//!   first read, and kept.
+//! - Files are sparse. Where another file has taken the place of ours (somebody moved the folder, libtorrent made it
+//!   again), a verified piece reads as zeros. So before each read the name must still lead to the open file. If it
+//!   leads to another, nothing is read until the torrent was checked again: [`Error::Damaged`].
+//! - Where the name leads nowhere (the folder was deleted during playback), libtorrent has made nothing new either:
+//!   the open file still holds all that was verified, and playback goes on from it.
+//! - A file that ends early was cut by somebody: [`Error::Damaged`], never padding.
+//!
+//! An HTTP worker must not wait for a disk. [`DataFile::try_read`] answers only from memory; on a miss the caller
+//! moves to a thread that may wait, and calls [`DataFile::read`].
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, CWD, Stat, fstat, statat};
+use rustix::io::{Errno, pread, retry_on_intr};
+
+use super::{Error, beneath, layout};
+
+/// One file of a torrent, readable at any position by any number of threads at once.
+#[derive(Debug)]
+pub struct DataFile {
+    root: PathBuf,
+    /// Under `root`, checked.
+    relative: String,
+    /// `root` and `relative` together.
+    path: PathBuf,
+    /// Locked only to copy or replace the `Arc`, never during a read.
+    open: Mutex<Option<Arc<Opened>>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    file: OwnedFd,
+    identity: Identity,
+}
+
+/// What tells one file from another: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    // The fields' types differ between systems; on this one a conversion may be to the same type.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    fn of(stat: &Stat) -> Self {
+        Self { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
+    }
+}
+
+impl DataFile {
+    /// A file inside `root`. Opens nothing yet.
+    pub(super) fn new(root: &Path, relative: String) -> Result<Self, Error> {
+        layout::check(&relative)?;
+        let path = root.join(&relative);
+        Ok(Self { root: root.to_owned(), relative, path, open: Mutex::new(None) })
+    }
+
+    /// Where the file is, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads `len` bytes at `position` (from the start of the file) if they are in memory. `None`: they are not, the
+    /// file is not open yet, or the system cannot tell; [`Self::read`] can. Never waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn try_read(&self, position: u64, len: usize) -> Result<Option<Bytes>, Error> {
+        let Some(opened) = self.open.lock().clone() else { return Ok(None) };
+        self.must_be_possible(position, len)?;
+        match cached_identity(&self.path) {
+            Err(_) => return Ok(None),
+            Ok(there) => self.must_be(&opened, there)?,
+        }
+        // The safe wrapper of preadv2 takes initialised memory only; zeros cost about 1 µs per 64 KiB.
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            match read_cached(&opened.file, &mut bytes[filled..], position + filled as u64) {
+                Ok(0) => return Err(self.short(position, len, filled)),
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                // Not in memory, or not on this file system, or not on this kernel.
+                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => return Ok(None),
+                Err(source) => return Err(Error::io("read", &self.path, source)),
+            }
+        }
+        Ok(Some(Bytes::from(bytes)))
+    }
+
+    /// Reads `len` bytes at `position` (from the start of the file). May wait for the disk.
+    ///
+    /// # Errors
+    /// `Missing`: the file was never there. `Damaged`: it ends early or is another one; check the torrent again, then
+    /// [`Self::reopen`]. `Refused`: something that is not a plain file is in its place. `Io` otherwise.
+    pub fn read(&self, position: u64, len: usize) -> Result<Bytes, Error> {
+        let opened = self.opened()?;
+        self.must_be_possible(position, len)?;
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let filled = bytes.len();
+            match retry_on_intr(|| pread(&opened.file, spare_capacity(&mut bytes), position + filled as u64))
+            {
+                Ok(0) => return Err(self.short(position, len, filled)),
+                Ok(_) => {}
+                Err(source) => return Err(Error::io("read", &self.path, source)),
+            }
+        }
+        // The allocator may have given more room than was asked for.
+        bytes.truncate(len);
+        Ok(Bytes::from(bytes))
+    }
+
+    /// Lets go of the open file; the next read opens what is there then. For after a check of the torrent, which is
+    /// what makes the pieces of a new file known.
+    pub fn reopen(&self) {
+        *self.open.lock() = None;
+    }
+
+    /// The open file, if its name still leads to it or to nothing; opened now if it was not.
+    fn opened(&self) -> Result<Arc<Opened>, Error> {
+        let kept = self.open.lock().clone();
+        if let Some(opened) = kept {
+            let there = identity(&self.path).map_err(|source| Error::io("find", &self.path, source))?;
+            self.must_be(&opened, there)?;
+            return Ok(opened);
+        }
+        let file = beneath::open(&self.root, &self.relative)?;
+        let stat = fstat(&file).map_err(|source| Error::io("open", &self.path, source))?;
+        let opened = Arc::new(Opened { file, identity: Identity::of(&stat) });
+        // Two first reads at once: the one that was here first stays.
+        Ok(self.open.lock().get_or_insert(opened).clone())
+    }
+
+    fn must_be(&self, opened: &Opened, there: Option<Identity>) -> Result<(), Error> {
+        match there {
+            Some(identity) if identity != opened.identity => Err(Error::damaged(
+                &self.path,
+                "another file has taken its place; the torrent must be checked again",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// No file reaches beyond `i64::MAX`; to the system such positions mean other things.
+    fn must_be_possible(&self, position: u64, len: usize) -> Result<(), Error> {
+        let end = position.checked_add(len as u64).and_then(|end| i64::try_from(end).ok());
+        end.map(|_| ()).ok_or_else(|| Error::refused(&self.path, "no file reaches that far"))
+    }
+
+    fn short(&self, position: u64, len: usize, filled: usize) -> Error {
+        let end = position + filled as u64;
+        let wanted = position + len as u64;
+        Error::damaged(&self.path, format!("it ends at byte {end}, but bytes up to {wanted} were written"))
+    }
+}
+
+/// What the name leads to now; `None`: nothing.
+fn identity(path: &Path) -> Result<Option<Identity>, Errno> {
+    match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(Identity::of(&stat))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(source) => Err(source),
+    }
+}
+
+/// The same without waiting for the disk; an error when the answer is not in memory.
+#[cfg(target_os = "linux")]
+fn cached_identity(path: &Path) -> Result<Option<Identity>, Errno> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
+        Ok(there) => Ok(Some(Identity::of(&fstat(&there)?))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(source) => Err(source),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cached_identity(_path: &Path) -> Result<Option<Identity>, Errno> {
+    Err(Errno::NOSYS)
+}
+
+/// Reads what is in the page cache, at least one byte, or fails with `AGAIN`.
+#[cfg(target_os = "linux")]
+fn read_cached(file: impl AsFd, bytes: &mut [u8], position: u64) -> Result<usize, Errno> {
+    use rustix::io::{IoSliceMut, ReadWriteFlags, preadv2};
+
+    preadv2(file, &mut [IoSliceMut::new(bytes)], position, ReadWriteFlags::NOWAIT)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_file: impl AsFd, _bytes: &mut [u8], _position: u64) -> Result<usize, Errno> {
+    Err(Errno::NOSYS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::{FileExt, symlink};
+
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    /// 300,000 bytes that differ from place to place.
+    fn content() -> Vec<u8> {
+        (0..300_000_u32).map(|n| (n ^ (n >> 8).wrapping_mul(31)) as u8).collect()
+    }
+
+    /// A folder with `album/track` of that content.
+    fn album() -> (Scratch, DataFile) {
+        let root = Scratch::new();
+        fs::create_dir(root.join("album")).unwrap();
+        fs::write(root.join("album/track"), content()).unwrap();
+        let file = DataFile::new(&root, "album/track".into()).unwrap();
+        (root, file)
+    }
+
+    fn damaged<T: std::fmt::Debug>(answer: Result<T, Error>, words: &str) {
+        let error = answer.unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn reads_exactly_what_is_asked_for() {
+        let (_root, file) = album();
+        let content = content();
+        for (position, len) in [(0, 1), (1, 299_999), (131_072, 65_536), (299_999, 1), (0, 300_000), (7, 0)] {
+            let expected = &content[position as usize..][..len];
+            assert_eq!(file.read(position, len).unwrap(), expected);
+            if let Some(bytes) = file.try_read(position, len).unwrap() {
+                assert_eq!(bytes, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_without_waiting() {
+        let (root, file) = album();
+        assert!(file.try_read(0, 10).unwrap().is_none(), "nothing is open yet, and opening may wait");
+        file.read(0, 300_000).unwrap();
+        // Some file systems cannot do it; where the system can, we must.
+        let path = root.join("album/track");
+        let able = read_cached(File::open(&path).unwrap(), &mut [0; 300_000], 0) == Ok(300_000)
+            && cached_identity(&path).is_ok();
+        assert_eq!(file.try_read(0, 300_000).unwrap().is_some(), able);
+    }
+
+    #[test]
+    fn the_file_may_come_after_the_stream() {
+        let root = Scratch::new();
+        let file = DataFile::new(&root, "album/track".into()).unwrap();
+        assert!(matches!(file.read(0, 1), Err(Error::Missing { path }) if path == root.join("album/track")));
+        assert!(file.try_read(0, 1).unwrap().is_none());
+        fs::create_dir(root.join("album")).unwrap();
+        fs::write(root.join("album/track"), "x").unwrap();
+        assert_eq!(file.read(0, 1).unwrap(), "x");
+    }
+
+    #[test]
+    fn what_is_written_later_is_seen() {
+        let (root, file) = album();
+        file.read(0, 10).unwrap();
+        let writer = File::options().write(true).open(root.join("album/track")).unwrap();
+        writer.write_all_at(b"new", 400_000).unwrap();
+        assert_eq!(file.read(400_000, 3).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_short_file_is_damage_and_never_padding() {
+        let (root, file) = album();
+        damaged(file.read(299_990, 11), "ends at byte 300000, but bytes up to 300001");
+        damaged(file.read(500_000, 1), "ends at byte 500000");
+        let path = root.join("album/track");
+        File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
+        damaged(file.read(0, 1001), "ends at byte 1000");
+        if let Some(answer) = file.try_read(0, 1001).transpose() {
+            damaged(answer, "ends at byte 1000");
+        }
+        assert_eq!(file.read(0, 1000).unwrap(), content()[..1000]);
+    }
+
+    #[test]
+    fn positions_beyond_any_file_are_refused() {
+        let (_root, file) = album();
+        for (position, len) in [(u64::MAX, 1), (u64::MAX, 0), (i64::MAX as u64, 1)] {
+            assert!(matches!(file.read(position, len), Err(Error::Refused { .. })));
+            assert!(matches!(file.try_read(position, len), Err(Error::Refused { .. })));
+        }
+    }
+
+    #[test]
+    fn a_deleted_folder_does_not_stop_what_is_open() {
+        let (root, file) = album();
+        file.read(0, 10).unwrap();
+        fs::remove_dir_all(root.join("album")).unwrap();
+        assert_eq!(file.read(0, 300_000).unwrap(), content());
+        file.reopen();
+        let error = file.read(0, 10).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} does not exist", root.join("album/track").display()));
+    }
+
+    /// Found by thinking, not by accident: a moved folder that libtorrent makes again is full of holes where pieces
+    /// had been verified.
+    #[test]
+    fn a_replaced_file_is_not_read_until_it_is_reopened() {
+        let (root, file) = album();
+        file.read(0, 10).unwrap();
+        fs::rename(root.join("album"), root.join("moved")).unwrap();
+        assert_eq!(file.read(0, 10).unwrap(), content()[..10]);
+
+        fs::create_dir(root.join("album")).unwrap();
+        File::create(root.join("album/track")).unwrap().set_len(300_000).unwrap();
+        damaged(file.read(0, 10), "another file has taken its place");
+        if let Some(answer) = file.try_read(0, 10).transpose() {
+            damaged(answer, "another file has taken its place");
+        }
+        file.reopen();
+        assert_eq!(file.read(0, 10).unwrap(), [0; 10][..]);
+    }
+
+    #[test]
+    fn names_and_links_that_lead_outside_are_refused() {
+        let (root, _file) = album();
+        for name in ["../x", "/etc/passwd", "", "a\0b"] {
+            assert!(matches!(DataFile::new(&root, name.into()), Err(Error::Refused { .. })), "{name:?}");
+        }
+        symlink("track", root.join("album/link")).unwrap();
+        let link = DataFile::new(&root, "album/link".into()).unwrap();
+        assert!(matches!(link.read(0, 1), Err(Error::Refused { .. })));
+    }
+
+    #[test]
+    fn many_threads_read_one_file() {
+        let (_root, file) = album();
+        let content = content();
+        std::thread::scope(|scope| {
+            for start in 0..8_u64 {
+                let (file, content) = (&file, &content);
+                scope.spawn(move || {
+                    for step in 0..50 {
+                        let position = (start * 37_501 + step * 4_999) % 290_000;
+                        let expected = &content[position as usize..][..10_000];
+                        assert_eq!(file.read(position, 10_000).unwrap(), expected);
+                        if let Some(bytes) = file.try_read(position, 10_000).unwrap() {
+                            assert_eq!(bytes, expected);
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
