@@ -107,6 +107,7 @@ impl Transfer {
         let len = usize::try_from(self.owed).map_or(bytes.len(), |owed| bytes.len().min(owed));
         bytes.truncate(len);
         self.owed -= len as u64;
+        self.link.progressed();
         if self.owed == 0 {
             self.link.sending_the_rest(Some(reader));
         } else {

@@ -27,6 +27,8 @@ use super::{BoxFuture, Reader};
 #[derive(Default)]
 pub(super) struct Link {
     state: Mutex<State>,
+    /// Frames handed to hyper so far.
+    frames: AtomicU64,
     clock: Arc<IdleClock>,
 }
 
@@ -65,7 +67,7 @@ impl Link {
     /// A new connection, idle from now on.
     pub(super) fn new(clock: Arc<IdleClock>) -> Self {
         clock.idle_from_now();
-        Self { state: Mutex::default(), clock }
+        Self { state: Mutex::default(), frames: AtomicU64::new(0), clock }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -86,6 +88,16 @@ impl Link {
         let mut state = self.state.lock();
         state.phase = Phase::Serving;
         state.transfer = Some(Current { cancelled, finished: None });
+    }
+
+    /// A frame of the answer is on its way.
+    pub(super) fn progressed(&self) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes with every frame.
+    pub(super) fn progress(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
     }
 
     /// Nothing more will be added to the answer; `finished` lives until it is gone.
@@ -151,4 +163,76 @@ impl IdleClock {
 fn uptime_ms() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     u64::try_from(START.get_or_init(std::time::Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Cut;
+    use bytes::Bytes;
+    use std::task::Waker;
+
+    /// Tells by its strong count whether it was dropped.
+    struct Held(#[expect(dead_code, reason = "only its drop matters")] Arc<()>);
+
+    impl Reader for Held {
+        fn next(self: Box<Self>) -> BoxFuture<(Box<dyn Reader>, Result<Bytes, Cut>)> {
+            unreachable!("nothing is read here")
+        }
+        fn cancelled(&self) -> BoxFuture<()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn one_round() {
+        let link = Link::new(Arc::default());
+        assert!(matches!(link.phase(), Phase::Idle(_)));
+        link.received();
+        assert!(matches!(link.phase(), Phase::ReadingHead(_)));
+        link.flushed();
+        assert!(matches!(link.phase(), Phase::ReadingHead(_)), "flushing nothing changes nothing");
+        link.serving(Box::pin(std::future::pending()));
+        link.received();
+        link.flushed();
+        assert_eq!(
+            link.phase(),
+            Phase::Serving,
+            "neither a pipelined request nor a written head ends an answer"
+        );
+        link.sending_the_rest(None);
+        assert_eq!(link.phase(), Phase::Sending);
+        link.flushed();
+        assert!(matches!(link.phase(), Phase::Idle(_)));
+    }
+
+    #[test]
+    fn idle_for_the_accept_loop() {
+        let clock = Arc::new(IdleClock::default());
+        assert_eq!(clock.idle_since(), None);
+        let link = Link::new(Arc::clone(&clock));
+        assert!(clock.idle_since().is_some());
+        link.received();
+        assert!(clock.idle_since().is_some(), "who sends half a head is idle");
+        link.serving(Box::pin(std::future::pending()));
+        assert_eq!(clock.idle_since(), None);
+        link.sending_the_rest(None);
+        link.flushed();
+        assert!(clock.idle_since().is_some());
+    }
+
+    #[test]
+    fn a_transfer_lasts_until_it_is_flushed() {
+        let link = Link::default();
+        let held = Arc::new(());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(link.poll_cancelled(&mut cx), Poll::Pending, "nothing to cancel");
+        link.serving(Box::pin(std::future::ready(())));
+        link.sending_the_rest(Some(Box::new(Held(Arc::clone(&held)))));
+        assert_eq!(link.poll_cancelled(&mut cx), Poll::Ready(()));
+        assert_eq!(Arc::strong_count(&held), 2);
+        link.flushed();
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert_eq!(link.poll_cancelled(&mut cx), Poll::Pending);
+    }
 }

@@ -5,9 +5,8 @@
 //! and gathers head and first bytes in one call as `writev` would. (hyper's `writev(false)` would do as well, at the price of
 //! copying every byte into its own buffer first.)
 //!
-//! **A client that left.** hyper notices the end of input only when it reads, and it does not read while it holds a
-//! pipelined request or after it gave up on a request's content. [`Wire::gone`] looks at the socket's state instead.
-//! A client that shuts down its writing side counts as gone: seen from here the two are the same.
+//! **A client that left.** hyper notices the end of input only when it reads, and it reads nothing while an answer is
+//! under way. [`Wire::reset`] and [`Wire::closed`] look at the socket's state instead, whatever is still unread in it.
 //!
 //! **A client that does not read.** When a connection is dropped while the client is not taking bytes, a plain close would
 //! leave what is queued to the kernel, for as long as the client likes. Then, and only then, the connection is reset.
@@ -43,11 +42,21 @@ impl Wire {
         Self { stream, blocked: AtomicBool::new(false) }
     }
 
-    /// Resolves when the client closed or reset the connection, whatever is still unread.
-    pub(super) async fn gone(&self) {
-        // PRIORITY is out-of-band data or the end of input (EPOLLRDHUP); nobody here sends the former, and who does
-        // loses the connection. READABLE would be true all the time while something is unread.
-        let _ = self.stream.ready(Interest::PRIORITY | Interest::ERROR).await;
+    /// Resolves when the connection is broken: reset by the client, or by its system because nobody is there.
+    pub(super) async fn reset(&self) {
+        let _ = self.stream.ready(Interest::ERROR).await;
+    }
+
+    /// Resolves when the client sends no more: it closed the connection, or its own half of it.
+    pub(super) async fn closed(&self) {
+        // PRIORITY is the end of input (EPOLLRDHUP) or out-of-band data, which has no place in HTTP. READABLE would be
+        // true all the time while something is unread.
+        let _ = self.stream.ready(Interest::PRIORITY).await;
+    }
+
+    /// Whether the last write found no room.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -76,7 +85,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.blocked.load(Ordering::Relaxed) {
+        if self.is_blocked() {
             let _ = self.stream.set_zero_linger();
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Bench;
-use super::client::Client;
+use super::client::{Client, End};
 
 /// How long the reader of a client that left may live.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -48,6 +48,7 @@ fn half_closed_while_the_body_waits() {
 #[test]
 fn closed_with_a_request_in_the_pipe() {
     let pipeline = |client: &mut Client| {
+        client.body(10);
         let text = client.request("GET /stream/t", &[]);
         client.send(&text);
     };
@@ -55,6 +56,7 @@ fn closed_with_a_request_in_the_pipe() {
     leaves(pipeline, Client::reset);
     // More than hyper buffers: some of it stays in the socket.
     let flood = |client: &mut Client| {
+        client.body(10);
         let text = client.request("GET /stream/t", &[&format!("X: {}", "y".repeat(4000))]);
         for _ in 0..20 {
             client.send(&text);
@@ -75,5 +77,24 @@ fn closed_while_the_socket_is_full() {
         leave(client);
         let took = file.ledger.until(|counts| counts.live == 0);
         assert!(took < PROMPT, "{took:?}");
+    }
+}
+
+/// `printf … | nc -N`: asks, closes its half, and listens.
+#[test]
+fn half_closed_and_listening() {
+    let bench = Bench::new();
+    let file = bench.whole("t", 32 << 20);
+    for _ in 0..10 {
+        let mut client = bench.connect();
+        let text =
+            client.request("GET /stream/t", &["Range: bytes=0-9"]) + &client.request("GET /stream/t", &[]);
+        client.send(&text);
+        client.half_close();
+        assert_eq!(client.head().status, 206);
+        assert_eq!(client.body(10), file.slice(0..10));
+        assert_eq!(client.head().status, 200);
+        assert!(client.body(32 << 20) == file.bytes);
+        assert_eq!(client.rest(), (Vec::new(), End::Closed));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,8 +11,8 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 use vozduxan::http::{BoxFuture, Cut, Media, ReadKind, Reader, Source};
 
-/// Bytes a reader hands over at once, at most.
-pub const FRAME: u64 = 64 * 1024;
+/// Bytes a reader hands over at once, at most, unless a file says otherwise.
+const FRAME: u64 = 64 * 1024;
 
 /// Longest a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +27,12 @@ impl Memory {
     pub fn add(&self, token: &str, len: u64) -> Arc<File> {
         let bytes: Vec<u8> = (0..len).map(pattern).collect();
         let (arrived, _) = watch::channel(Arrived::default());
-        let file = Arc::new(File { bytes: bytes.into(), arrived, ledger: Ledger::default() });
+        let file = Arc::new(File {
+            bytes: bytes.into(),
+            arrived,
+            ledger: Ledger::default(),
+            frame: AtomicU64::new(FRAME),
+        });
         self.files.lock().insert(token.to_owned(), Arc::clone(&file));
         file
     }
@@ -52,6 +58,7 @@ pub struct File {
     pub bytes: Bytes,
     arrived: watch::Sender<Arrived>,
     pub ledger: Ledger,
+    frame: AtomicU64,
 }
 
 #[derive(Default)]
@@ -62,14 +69,19 @@ struct Arrived {
 
 impl Arrived {
     /// The end of what can be read at `at`, within `span`.
-    fn end(&self, at: u64, span: &Range<u64>) -> Option<u64> {
-        self.spans.iter().find(|it| it.contains(&at)).map(|it| it.end.min(span.end).min(at + FRAME))
+    fn end(&self, at: u64, span: &Range<u64>, frame: u64) -> Option<u64> {
+        self.spans.iter().find(|it| it.contains(&at)).map(|it| it.end.min(span.end).min(at + frame))
     }
 }
 
 impl File {
     pub fn arrive(&self, span: Range<u64>) {
         self.arrived.send_modify(|arrived| arrived.spans.push(span));
+    }
+
+    /// How many bytes a reader hands over at once, at most.
+    pub fn set_frame(&self, len: u64) {
+        self.frame.store(len, Ordering::Relaxed);
     }
 
     pub fn cut(&self, cut: Cut) {
@@ -162,17 +174,17 @@ impl MemoryReader {
         if span.is_empty() {
             return Ok(Bytes::new());
         }
-        let at = span.start;
-        let nothing = self.arrived.borrow().end(at, &span).is_none();
+        let (at, frame) = (span.start, self.file.frame.load(Ordering::Relaxed));
+        let nothing = self.arrived.borrow().end(at, &span, frame).is_none();
         if nothing {
             self.file.ledger.change(|counts| counts.waiting += 1);
         }
         let end = {
-            let ready = |arrived: &Arrived| arrived.cut.is_some() || arrived.end(at, &span).is_some();
+            let ready = |arrived: &Arrived| arrived.cut.is_some() || arrived.end(at, &span, frame).is_some();
             let arrived = self.arrived.wait_for(|arrived| ready(arrived)).await.map_err(|_| Cut::Closed)?;
             match arrived.cut {
                 Some(cut) => return Err(cut),
-                None => arrived.end(at, &span).expect("wait_for saw it"),
+                None => arrived.end(at, &span, frame).expect("wait_for saw it"),
             }
         };
         self.span.start = end;
