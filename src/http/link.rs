@@ -102,7 +102,6 @@ impl Link {
 
     /// Nothing more will be added to the answer; `finished` lives until it is gone.
     pub(super) fn sending_the_rest(&self, finished: Option<Box<dyn Reader>>) {
-        self.clock.busy();
         let mut state = self.state.lock();
         state.phase = Phase::Sending;
         if let Some(transfer) = &mut state.transfer {
@@ -135,7 +134,8 @@ impl Link {
     }
 }
 
-/// Since when a connection has been idle; read by the accept loop when it has to close the one idle longest.
+/// Since when a connection has been without a transfer; read by the accept loop when it has to close the one idle
+/// longest. Answers without bytes of a file do not count: a client that asks and never reads is no player.
 #[derive(Default)]
 pub(super) struct IdleClock {
     /// Milliseconds since the process first asked, plus 1; 0: busy.

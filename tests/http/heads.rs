@@ -41,6 +41,14 @@ fn only_the_loopback_names() {
 }
 
 #[test]
+fn no_tunnel() {
+    let bench = Bench::new();
+    let own = format!("127.0.0.1:{}", bench.server.port());
+    assert_eq!(raw_status(&bench, &format!("CONNECT {own} HTTP/1.1\r\nHost: {own}\r\n\r\n")), 405);
+    assert_eq!(raw_status(&bench, &format!("OPTIONS * HTTP/1.1\r\nHost: {own}\r\n\r\n")), 404);
+}
+
+#[test]
 fn only_the_one_route() {
     let bench = Bench::new();
     bench.whole("t", 10);

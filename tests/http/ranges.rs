@@ -1,4 +1,4 @@
-//! Which bytes an answer carries: PLAYERS' range matrix over one connection.
+//! Which bytes an answer carries, and what it says about them.
 
 use std::ops::Range;
 
