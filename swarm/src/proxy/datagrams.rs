@@ -92,11 +92,12 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Takes what the seeder sent.
-    pub(super) fn take_down(&mut self, line: &mut Line, counters: &Counters, now: Instant) {
+    /// Takes what the seeder sent. With `answer` false it is swallowed.
+    pub(super) fn take_down(&mut self, line: &mut Line, answer: bool, counters: &Counters, now: Instant) {
         for (&client, flow) in &mut self.flows {
             while flow.readable {
                 match flow.socket.recv(&mut self.buffer) {
+                    Ok(_) if !answer => {}
                     Ok(len) => enqueue(&mut self.down, &self.buffer[..len], client, line, counters, now),
                     // Anything else is an ICMP answer to an earlier packet: the seeder is gone, packets get lost.
                     Err(error) => flow.readable = error.kind() != ErrorKind::WouldBlock,

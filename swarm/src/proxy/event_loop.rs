@@ -5,7 +5,8 @@
 
 use super::{
     Command,
-    peer::{Peer, Place, Tokens},
+    peer::Peer,
+    tokens::{Place, Tokens},
 };
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use rustix::time::{
@@ -61,7 +62,7 @@ impl EventLoop {
                 let Some(&(index, place)) = self.places.get(&event.token()) else { continue };
                 let readable = event.is_readable() || event.is_read_closed() || event.is_error();
                 let writable = event.is_writable() || event.is_write_closed() || event.is_error();
-                self.with_peer(index, |peer, tokens| peer.ready(place, readable, writable, tokens));
+                self.with_peer(index, |peer, _| peer.ready(place, readable, writable));
             }
             loop {
                 match self.commands.try_recv() {

@@ -12,13 +12,16 @@
 
 mod address;
 mod datagrams;
+mod door;
 mod event_loop;
 pub mod line;
+mod link;
 mod peer;
 mod pipe;
+mod tokens;
 
 use event_loop::EventLoop;
-use peer::{Peer, Tokens};
+use peer::Peer;
 use std::{
     io,
     net::SocketAddrV4,
@@ -30,6 +33,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use tokens::Tokens;
 
 /// How a peer answers TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -205,7 +209,7 @@ impl Proxy {
     /// # Errors
     /// When the proxies have been stopped; so for all changes.
     pub fn freeze(&self) -> io::Result<()> {
-        self.change(|peer| peer.freeze(Instant::now()))
+        self.change(|peer, _| peer.freeze(Instant::now()))
     }
 
     /// Goes on where [`Proxy::freeze`] stopped, without a burst.
@@ -213,7 +217,7 @@ impl Proxy {
     /// # Errors
     /// As [`Proxy::freeze`].
     pub fn unfreeze(&self) -> io::Result<()> {
-        self.change(|peer| peer.unfreeze(Instant::now()))
+        self.change(|peer, _| peer.unfreeze(Instant::now()))
     }
 
     /// Changes the rate towards clients, in bytes per second; `None` is unlimited. Counts for queued bytes too.
@@ -221,7 +225,7 @@ impl Proxy {
     /// # Errors
     /// As [`Proxy::freeze`].
     pub fn set_rate(&self, rate: Option<u64>) -> io::Result<()> {
-        self.change(move |peer| peer.set_rate(rate, Instant::now()))
+        self.change(move |peer, _| peer.set_rate(rate, Instant::now()))
     }
 
     /// Resets all connections and forgets what was under way.
@@ -229,7 +233,7 @@ impl Proxy {
     /// # Errors
     /// As [`Proxy::freeze`].
     pub fn drop_connections(&self) -> io::Result<()> {
-        self.change(|peer| peer.drop_connections())
+        self.change(|peer, tokens| peer.drop_connections(tokens))
     }
 
     /// Changes how new connections are met. Existing TCP connections stay; uTP packets without `utp` are swallowed.
@@ -261,10 +265,10 @@ impl Proxy {
         self.set_answering(self.net.tcp, self.net.utp)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Peer) + Send + 'static) -> io::Result<()> {
+    fn change(&self, change: impl FnOnce(&mut Peer, &mut Tokens<'_>) + Send + 'static) -> io::Result<()> {
         let (reply, answer) = mpsc::channel();
-        self.send(Box::new(move |peer, _| {
-            change(peer);
+        self.send(Box::new(move |peer, tokens| {
+            change(peer, tokens);
             let _ = reply.send(());
         }))?;
         answer.recv().map_err(|_| stopped())

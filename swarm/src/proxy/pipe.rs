@@ -11,6 +11,7 @@ use std::{
     collections::VecDeque,
     io::{ErrorKind, Read, Write},
     net::Shutdown,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -83,8 +84,6 @@ pub(super) struct Pipe {
     /// When the source's end of stream is to be passed on.
     end_at: Option<Instant>,
     pub(super) ended: Ended,
-    /// Bytes passed on.
-    pub(super) passed: u64,
 }
 
 impl Pipe {
@@ -96,7 +95,6 @@ impl Pipe {
             writable: false,
             end_at: None,
             ended: Ended::No,
-            passed: 0,
         }
     }
 
@@ -132,11 +130,12 @@ impl Pipe {
         false
     }
 
-    /// Writes what is due.
+    /// Writes what is due and adds it to `passed`.
     pub(super) fn give(
         &mut self,
         target: &mut TcpStream,
         delay: Duration,
+        passed: &AtomicU64,
         spare: &mut Vec<Vec<u8>>,
         now: Instant,
     ) {
@@ -146,10 +145,15 @@ impl Pipe {
             if due == chunk.sent {
                 return;
             }
-            match target.write(&chunk.bytes[chunk.sent..due]) {
+            let bytes = &chunk.bytes[chunk.sent..due];
+            // Counted before the target can see them, so that nobody has got more than the counter says.
+            passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let written = target.write(bytes);
+            let unwritten = bytes.len() - written.as_ref().copied().unwrap_or(0);
+            passed.fetch_sub(unwritten as u64, Ordering::Relaxed);
+            match written {
                 Ok(len) => {
                     chunk.sent += len;
-                    self.passed += len as u64;
                     if chunk.sent == chunk.bytes.len()
                         && let Some(chunk) = self.chunks.pop_front()
                     {
