@@ -246,13 +246,17 @@ impl Builder {
                 source.join(&album.name)
             }
         };
-        let source =
+        let parent =
             root.parent().ok_or_else(|| io::Error::other("the root folder cannot be shared"))?.to_owned();
 
         let tracker = Tracker::start()?;
         let mut spec = self.torrent;
         spec.trackers.insert(0, tracker.url());
         let torrent = Torrent::make(&root, &spec)?;
+        // A v2 torrent of a folder with one file cannot be told from one of that file alone (BEP 52), and libtorrent
+        // takes it for the latter.
+        let whole = torrent.files.iter().all(|file| file.pad || parent.join(&file.path).exists());
+        let source = if whole { parent } else { root };
 
         let proxies = self.proxies.map_or_else(|| Proxies::start().map(Arc::new), Ok)?;
         let mut peers = Vec::new();

@@ -29,7 +29,13 @@ pub(super) struct Flow {
     pub(super) socket: UdpSocket,
     /// It may have packets: set by the event loop, cleared when reading would block.
     pub(super) readable: bool,
+    /// The last uTP header towards the seeder and towards the client.
+    last_up: Option<UtpHeader>,
+    last_down: Option<UtpHeader>,
 }
+
+/// The fixed part of a uTP packet (BEP 29): type and version, extension, connection id, times, window, numbers.
+type UtpHeader = [u8; 20];
 
 /// See the module's story.
 pub(super) struct Datagrams {
@@ -85,7 +91,7 @@ impl Datagrams {
                 socket.connect(self.seeder)?;
                 new_flow(client, &mut socket)?;
                 counters.udp_flows.fetch_add(1, Ordering::Relaxed);
-                self.flows.insert(client, Flow { socket, readable: true });
+                self.flows.insert(client, Flow { socket, readable: true, last_up: None, last_down: None });
             }
             enqueue(&mut self.up, &self.buffer[..len], client, line, counters, now);
         }
@@ -109,14 +115,18 @@ impl Datagrams {
     /// Sends what is due in both directions. A socket that takes no more loses the packet, as any network may.
     pub(super) fn give(&mut self, delay: Duration, counters: &Counters, now: Instant) {
         while let Some(packet) = pop_due(&mut self.up, delay, now) {
-            if let Some(flow) = self.flows.get(&packet.client)
+            if let Some(flow) = self.flows.get_mut(&packet.client)
                 && flow.socket.send(&packet.bytes).is_ok()
             {
+                flow.last_up = utp_header(&packet.bytes).or(flow.last_up);
                 counters.up_bytes.fetch_add(packet.bytes.len() as u64, Ordering::Relaxed);
             }
         }
         while let Some(packet) = pop_due(&mut self.down, delay, now) {
             if self.socket.send_to(&packet.bytes, packet.client).is_ok() {
+                if let Some(flow) = self.flows.get_mut(&packet.client) {
+                    flow.last_down = utp_header(&packet.bytes).or(flow.last_down);
+                }
                 counters.down_bytes.fetch_add(packet.bytes.len() as u64, Ordering::Relaxed);
             }
         }
@@ -142,12 +152,34 @@ impl Datagrams {
         }
     }
 
-    /// Forgets all clients and everything under way.
-    pub(super) fn clear(&mut self) {
+    /// Resets the last uTP connection of every client, at both ends, and forgets everything under way. Without the
+    /// resets both would believe in it for a minute.
+    pub(super) fn reset(&mut self) {
+        for (client, flow) in &self.flows {
+            // A lost reset is as good as a lost packet.
+            if let Some(header) = flow.last_down {
+                let _ = self.socket.send_to(&reset_packet(header), *client);
+            }
+            if let Some(header) = flow.last_up {
+                let _ = flow.socket.send(&reset_packet(header));
+            }
+        }
         self.up.clear();
         self.down.clear();
         self.flows.clear();
     }
+}
+
+/// The header of a packet, if it looks like uTP version 1.
+fn utp_header(packet: &[u8]) -> Option<UtpHeader> {
+    packet.first_chunk().copied().filter(|header: &UtpHeader| header[0] & 0x0f == 1 && header[0] >> 4 <= 4)
+}
+
+/// A reset (type 3) in the name of whoever sent `header`, without extensions.
+fn reset_packet(mut header: UtpHeader) -> UtpHeader {
+    header[0] = 0x31;
+    header[1] = 0;
+    header
 }
 
 fn enqueue(

@@ -228,7 +228,7 @@ impl Proxy {
         self.change(move |peer, _| peer.set_rate(rate, Instant::now()))
     }
 
-    /// Resets all connections and forgets what was under way.
+    /// Resets all connections, TCP and uTP, and forgets what was under way.
     ///
     /// # Errors
     /// As [`Proxy::freeze`].

@@ -208,7 +208,7 @@ impl Peer {
             tokens.forget(link.tokens);
             link.reset();
         }
-        self.datagrams.clear();
+        self.datagrams.reset();
         self.counters.open.store(0, Ordering::Relaxed);
     }
 
