@@ -3,6 +3,10 @@
 //! Nothing calls from C++ into Rust. A C++ exception becomes `Err(cxx::Exception)` with its text.
 
 #![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the code that cxx generates; the blocks written here have one operation each"
+)]
+#![allow(
     missing_docs,
     reason = "cxx copies the attributes of its items to generated ones without documentation"
 )]

@@ -1,5 +1,7 @@
 //! Generated audio decodes: ffmpeg is asked where it is installed.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 use std::{path::Path, process::Command, time::Instant};
 use vozduxan_swarm::audio::{self, Encoded, FlacSpec, Format, Mp3Spec, ffmpeg};
 

@@ -1,5 +1,7 @@
 //! A plain libtorrent client downloads whole torrents through the proxies and gets the right bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 use std::{fs, time::Duration};
 use vozduxan_swarm::{
     Album, Kind, PeerSpec, Swarm, TcpMode, TorrentSpec,

@@ -1,5 +1,7 @@
 //! Peers fail as they are told to.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 mod common;
 
 use common::{ask, byte_source};

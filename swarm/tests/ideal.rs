@@ -1,6 +1,8 @@
 //! A hand-written client that wastes nothing comes close to the limit: so the limit is real, and what is measured
 //! against it is the client's doing and not the swarm's.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 use std::{
     io::{Read, Write},
     net::TcpStream,

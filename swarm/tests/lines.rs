@@ -3,6 +3,8 @@
 //! "Never early" is asserted exactly. "Hardly late" is printed, and asserted only within a factor that a busy machine
 //! does not reach.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 mod common;
 
 use common::{ask, byte_source};

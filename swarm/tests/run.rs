@@ -1,5 +1,7 @@
 //! The program: the command sees the swarm in its environment, and its exit code comes back.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 use std::process::{Command, Output};
 
 fn run(arguments: &[&str]) -> Output {

@@ -1,5 +1,7 @@
 //! A whole swarm: peers that lie, a tracker that knows the proxies only, and nothing left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where something fails")]
+
 use std::{
     fs,
     net::TcpListener,

@@ -34,6 +34,8 @@ pub(super) struct EventLoop {
     commands: mpsc::Receiver<Command>,
     places: HashMap<Token, (usize, Place)>,
     next_token: usize,
+    /// When the timer rings, or rang.
+    alarm: Option<Instant>,
     /// A peer, whether it needs attention now, and when it needs it next.
     peers: Vec<(Peer, bool, Option<Instant>)>,
 }
@@ -47,7 +49,7 @@ impl EventLoop {
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let (places, peers) = (HashMap::new(), Vec::new());
-        Ok((Self { poll, timer, commands, places, next_token: FIRST_SOCKET, peers }, waker))
+        Ok((Self { poll, timer, commands, places, next_token: FIRST_SOCKET, alarm: None, peers }, waker))
     }
 
     /// Runs until [`Command::Stop`] comes or every handle is gone.
@@ -102,8 +104,15 @@ impl EventLoop {
             }
         }
         let next = self.peers.iter().filter_map(|(_, _, wake)| *wake).min();
-        // A timer of zero is off; TICK is never zero.
-        let sleep = next.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()).max(TICK));
+        let Some(next) = next else { return Ok(()) };
+        let now = Instant::now();
+        let alarm = next.max(now + TICK);
+        // Setting a timer is dear, above all on a virtual machine, and one that rings early does no harm.
+        if self.alarm.is_some_and(|set| set > now && set <= alarm) {
+            return Ok(());
+        }
+        self.alarm = Some(alarm);
+        let sleep = alarm - now;
         let value =
             Timespec::try_from(sleep).map_err(|_| io::Error::other("a timer beyond the year 292 billion"))?;
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };

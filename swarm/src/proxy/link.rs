@@ -6,9 +6,10 @@ use super::{
     tokens::{Place, Tokens},
 };
 use mio::{Token, net::TcpStream};
+use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::{
-    io::{self, ErrorKind},
+    io,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -43,8 +44,7 @@ impl Link {
         socket.set_tcp_mss(4096)?;
         match socket.connect(&SocketAddr::from(net.seeder).into()) {
             Ok(()) => {}
-            // EINPROGRESS
-            Err(error) if error.raw_os_error() == Some(115) || error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
             Err(error) => return Err(error),
         }
         let mut server = TcpStream::from_std(socket.into());

@@ -32,8 +32,13 @@ impl Tokens<'_> {
     ) -> io::Result<Token> {
         let token = Token(*self.next);
         *self.next += 1;
+        let interest = match place {
+            Place::Client(_) | Place::Server(_) => Interest::READABLE | Interest::WRITABLE,
+            // A UDP socket becomes writable anew with every packet that leaves it: a wake-up each for nothing.
+            Place::Door | Place::Datagrams | Place::Flow(_) => Interest::READABLE,
+        };
         // Edge-triggered: a socket says once that it may have something, and is asked until it would block.
-        self.registry.register(source, token, Interest::READABLE | Interest::WRITABLE)?;
+        self.registry.register(source, token, interest)?;
         self.places.insert(token, (self.peer, place));
         Ok(token)
     }
