@@ -4,11 +4,12 @@
 //! a slow host callback never delays playback, lines never overlap, and no lock of ours is held while the host runs:
 //! it may call back into the session from its callback, even destroy it there.
 
+use std::cell::Cell;
 use std::fmt::Arguments;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::thread::{JoinHandle, ThreadId};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -41,7 +42,11 @@ struct Inner {
     stop_by: Arc<OnceLock<Instant>>,
     /// Held while the thread is joined, so that a second stop returns no earlier than the first.
     thread: Mutex<Option<JoinHandle<()>>>,
-    thread_id: ThreadId,
+}
+
+thread_local! {
+    /// On a `vz-log` thread: the address of its logger's `stop_by`, which tells its own logger from any other.
+    static DELIVERS_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Logger {
@@ -56,9 +61,7 @@ impl Logger {
         let thread = std::thread::Builder::new()
             .name("vz-log".into())
             .spawn(move || drain(&lines, &until, sink.as_ref()))?;
-        let thread_id = thread.thread().id();
-        let inner =
-            Inner { queue, dropped: AtomicU64::new(0), stop_by, thread: Mutex::new(Some(thread)), thread_id };
+        let inner = Inner { queue, dropped: AtomicU64::new(0), stop_by, thread: Mutex::new(Some(thread)) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -88,7 +91,7 @@ impl Logger {
     /// its own end: what is queued is dropped, no further line is delivered, and the thread ends when that call of
     /// the sink returns.
     pub fn stop(&self) {
-        if std::thread::current().id() == self.inner.thread_id {
+        if DELIVERS_FOR.get() == Arc::as_ptr(&self.inner.stop_by).addr() {
             self.inner.stop_by.get_or_init(Instant::now);
             return;
         }
@@ -103,7 +106,8 @@ impl Logger {
     }
 }
 
-fn drain(lines: &Receiver<Message>, stop_by: &OnceLock<Instant>, sink: &Sink) {
+fn drain(lines: &Receiver<Message>, stop_by: &Arc<OnceLock<Instant>>, sink: &Sink) {
+    DELIVERS_FOR.set(Arc::as_ptr(stop_by).addr());
     while let Ok(Message::Line(line)) = lines.recv() {
         sink(&line);
         if stop_by.get().is_some_and(|end| Instant::now() >= *end) {

@@ -21,9 +21,8 @@ run(${CMAKE_COMMAND} -S "${CONSUMER}" -B "${SCRATCH}/package" -G "${GENERATOR}"
 run(${CMAKE_COMMAND} --build "${SCRATCH}/package")
 run("${SCRATCH}/package/consumer")
 
-# The prefix is where it was configured for in the .pc file, so it is told where it is now.
 set(ENV{PKG_CONFIG_PATH} "${prefix}/lib/pkgconfig:$ENV{PKG_CONFIG_PATH}")
-execute_process(COMMAND "${PKG_CONFIG}" --define-variable=prefix=${prefix} --static --cflags --libs vozduxan
+execute_process(COMMAND "${PKG_CONFIG}" --static --cflags --libs vozduxan
   OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "pkg-config does not know vozduxan")

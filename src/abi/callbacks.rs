@@ -8,7 +8,6 @@
 
 use std::ffi::c_void;
 use std::io::Write;
-use std::thread::ThreadId;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -83,7 +82,21 @@ pub(super) struct Gate {
 struct State {
     closed: bool,
     /// The thread of each call inside; one thread may be inside several times, by callbacks that prepare again.
-    inside: Vec<ThreadId>,
+    inside: Vec<ThreadMark>,
+}
+
+/// Tells threads apart, while they live.
+///
+/// Not `std::thread::current().id()`: on a host's thread that makes std allocate a handle, which the main thread never
+/// frees, and hosts that look for leaks would find it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ThreadMark(usize);
+
+impl ThreadMark {
+    fn this() -> Self {
+        thread_local! { static OWN: u8 = const { 0 } }
+        OWN.with(|own| Self((&raw const *own).addr()))
+    }
 }
 
 impl Gate {
@@ -94,7 +107,7 @@ impl Gate {
             if state.closed {
                 return;
             }
-            state.inside.push(std::thread::current().id());
+            state.inside.push(ThreadMark::this());
         }
         let _inside = Inside { gate: self };
         call();
@@ -103,7 +116,7 @@ impl Gate {
     /// Lets no call begin any more and waits for those inside on other threads. A call inside on this thread is the
     /// one that is closing the gate: it cannot be waited for.
     pub(super) fn close(&self) {
-        let this = std::thread::current().id();
+        let this = ThreadMark::this();
         let mut state = self.state.lock();
         state.closed = true;
         while state.inside.iter().any(|thread| *thread != this) {
@@ -119,7 +132,7 @@ struct Inside<'a> {
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        let this = std::thread::current().id();
+        let this = ThreadMark::this();
         let mut state = self.gate.state.lock();
         if let Some(place) = state.inside.iter().position(|thread| *thread == this) {
             state.inside.swap_remove(place);
