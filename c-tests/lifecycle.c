@@ -97,6 +97,43 @@ static void end_in_the_middle(Bytes torrent, int round) {
   expect_threads(threads_before);
 }
 
+typedef struct {
+  Call call;
+  atomic_bool destroying;
+  atomic_bool left;
+} Held;
+
+static void hold(float progress, const char *status, void *userdata) {
+  Held *held = userdata;
+  (void)progress;
+  (void)status;
+  CHECK(!atomic_load(&held->left), "progress begins after the session began to end");
+  atomic_store(&held->call.told, true);
+  while (!atomic_load(&held->destroying)) continue;
+  /* Time enough for a destroy that does not wait to return. */
+  for (double begin = now(); now() - begin < 0.1;) continue;
+  atomic_store(&held->left, true);
+}
+
+static void *prepare_held(void *argument) {
+  Held *held = argument;
+  held->call.error = vozduxan_stream_prepare(held->call.session, UNKNOWN_MAGNET, NULL, 0, 0, 0, hold, held).error;
+  return NULL;
+}
+
+/* A callback that is running when the session ends is waited for: what it uses may be freed next. */
+static void destroy_waits_for_a_running_callback(void) {
+  Held held = {.call = {.session = open_session(NULL, NULL)}};
+  pthread_t thread = start_thread(prepare_held, &held);
+  double begin = now();
+  while (!atomic_load(&held.call.told)) CHECK(now() - begin < 20.0, "a prepare that waits tells progress");
+  atomic_store(&held.destroying, true);
+  vozduxan_session_destroy(held.call.session);
+  CHECK(atomic_load(&held.left), "destroy returned while a callback was running");
+  join_thread(thread);
+  CHECK(held.call.error == VOZDUXAN_ERR_INTERNAL, "%d", (int)held.call.error);
+}
+
 /* Creating and ending again and again leaves nothing behind. */
 static void many_short_lives(void) {
   int threads_before = threads_alive();
@@ -110,6 +147,7 @@ static void many_short_lives(void) {
 int main(void) {
   Bytes torrent = swarm_torrent();
   for (int round = 0; round < ROUNDS; round++) end_in_the_middle(torrent, round);
+  destroy_waits_for_a_running_callback();
   many_short_lives();
   free(torrent.data);
   return 0;
