@@ -4,7 +4,7 @@
 #![allow(missing_docs, clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
 #[cxx::bridge(namespace = "vozduxan")]
-pub mod ffi {
+pub mod raw {
     /// One libtorrent setting by its settings_pack name; `text` for string settings, `number` for int and bool.
     struct Setting {
         name: String,
