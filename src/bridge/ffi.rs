@@ -68,6 +68,8 @@ pub mod raw {
         /// The piece's hash is right and its bytes are in the file.
         PiecePassed,
         PieceFailed,
+        /// All files have to be hashed; libtorrent begins only once the torrent is started.
+        CheckingFiles,
         /// What was on disk is known; data: the pieces at hand.
         FilesChecked,
         MetadataReceived,
