@@ -97,6 +97,7 @@ impl Board {
         entry.ask(block, peer);
         if only {
             entry.only = vec![peer];
+            entry.alone = true;
         }
         self.settle(piece);
         Some(block)

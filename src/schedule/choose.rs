@@ -18,6 +18,8 @@ use super::plan::{Tier, Want};
 /// much is asked again of the fast ones as soon as the difference shows.
 const SHARED_AT_ONCE: usize = 256;
 const SHARE_MIN: usize = 16;
+/// Requests of a peer of unknown rate for what nobody waits for, while somebody waits for something else.
+const DEPTH_UNKNOWN: usize = 2;
 /// Pieces a peer may be too slow for before it is sent to work further ahead.
 const REFUSALS: usize = 16;
 /// A piece should be whole this many seconds before it is due.
@@ -83,8 +85,8 @@ impl Picker {
     fn choose(&mut self, id: PeerId, look: &mut Look) -> Option<(u32, u32)> {
         let peer = self.peers.get(&id)?;
         let eta = peer.eta(peer.asks().len(), look.now);
-        // Beyond its proper depth a peer of unknown rate gets its share of what is waited for, nothing else.
-        let share_only = peer.asks().len() >= peer.depth(look.usable);
+        // Beyond its depth a peer of unknown rate gets its share of what is waited for, nothing else.
+        let share_only = peer.load() >= look.depth(peer);
         let mut refused = 0;
         for at in 0..self.plan.wants.len() {
             if at == look.waited
@@ -203,14 +205,22 @@ impl Picker {
 }
 
 impl Look {
+    /// How many requests a peer should have, whatever they are for.
+    fn depth(&self, peer: &Peer) -> usize {
+        // While somebody waits, what is of no use to him would keep a peer from helping once its rate shows.
+        let few = self.waited > 0 && !peer.is_known();
+        if few { DEPTH_UNKNOWN } else { peer.depth(self.usable) }
+    }
+
     /// How many blocks more a peer may be asked.
     fn room(&self, peer: &Peer) -> usize {
         if !peer.is_usable(self.now) {
             return 0;
         }
-        let depth = peer.depth(self.usable);
-        let depth = if peer.is_known() { depth } else { depth.max(self.share).min(peer.queue()) };
-        depth.saturating_sub(peer.asks().len())
+        let depth = self.depth(peer);
+        let share = peer.depth(self.usable).max(self.share);
+        let depth = if peer.is_known() { depth } else { depth.max(share) };
+        depth.min(peer.queue()).saturating_sub(peer.load())
     }
 }
 

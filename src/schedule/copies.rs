@@ -12,7 +12,7 @@ use super::piece::MOST_ASKED;
 use super::plan::{Tier, Want};
 
 /// A second copy must be expected to come this much sooner than the first.
-const GAIN: f64 = 0.6;
+const GAIN: f64 = 0.75;
 /// ... and at least this many seconds sooner.
 const MARGIN: f64 = 0.03;
 /// Pieces due within this many seconds may need copies.

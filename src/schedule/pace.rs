@@ -12,16 +12,18 @@ use super::layout::BLOCK_LEN;
 
 /// Above the measured product, so that a faster line shows itself: while growing, and after.
 const GAIN_GROWING: f64 = 2.0;
-const GAIN_STEADY: f64 = 1.25;
+const GAIN_STEADY: f64 = 1.05;
 /// Below it, while the delay is measured anew.
 const GAIN_DRAINING: f64 = 0.6;
 /// Time that our own threads and the peer's may add between a block's arrival and the next request, in seconds.
-const HANDLING: f64 = 0.008;
+const HANDLING: f64 = 0.003;
 /// Arrivals that the rate is measured over.
 const SAMPLES: usize = 32;
 /// Arrivals older than this say nothing about the rate now, except the last few of a slow peer.
 const SAMPLE_AGE: Duration = Duration::from_millis(1500);
 const SAMPLES_KEPT: usize = 4;
+/// A rate holds for this many seconds and two round trips after it was last seen.
+const RATE_AGE: f64 = 0.3;
 /// A rate seen over less time than this may be a burst out of somebody's buffer: it does not count yet.
 const BURST: f64 = 0.012;
 /// The delay is measured anew after this long,
@@ -42,6 +44,8 @@ pub struct Pace {
     arrivals: VecDeque<(Duration, u32)>,
     /// Bytes per second, and whether it comes from more than the very first block.
     rate: Option<(f64, bool)>,
+    /// When it was last seen.
+    rate_at: Duration,
     /// Smallest seconds from request to block.
     delay: Option<f64>,
     delay_since: Duration,
@@ -59,6 +63,7 @@ impl Pace {
         Self {
             arrivals: VecDeque::new(),
             rate: None,
+            rate_at: now,
             delay: None,
             delay_since: now,
             draining: None,
@@ -86,9 +91,19 @@ impl Pace {
         self.arrivals.push_back((now, len));
         let Some(seen) = self.seen() else { return };
         self.rate = match self.rate {
-            // Follows a faster line at once and a slower one over a few blocks.
-            Some((known, true)) if seen <= known => Some((known * 0.9 + seen * 0.1, true)),
-            _ => Some((seen, true)),
+            // Follows a faster line at once; a slower one over a few blocks, and not for a gap in our own requests.
+            Some((known, true)) if seen < known * 0.95 => {
+                let rests = now.saturating_sub(self.rate_at).as_secs_f64() < RATE_AGE + 2.0 * self.trip();
+                Some((if rests { known } else { known * 0.9 + seen * 0.1 }, true))
+            }
+            Some((known, true)) if seen < known => {
+                self.rate_at = now;
+                Some((known * 0.9 + seen * 0.1, true))
+            }
+            _ => {
+                self.rate_at = now;
+                Some((seen, true))
+            }
         };
         self.round.0 += 1;
         if self.round.0 >= SAMPLES / 2 {

@@ -21,8 +21,12 @@ const DEFAULT_QUEUE: usize = 250;
 const STALL: f64 = 1.5;
 /// ... and for this long whatever its pace was.
 const STALL_MAX: f64 = 8.0;
-/// A piece that a peer refused to send is not asked of it again for this long.
-const REFUSAL: Duration = Duration::from_secs(2);
+/// A piece that a peer refused to send is not asked of it again for this long; twice as long after each refusal
+/// without a block in between.
+const REFUSAL: Duration = Duration::from_millis(250);
+const REFUSAL_DOUBLINGS: u32 = 5;
+/// A cancelled block that did not come for this long will not come.
+const GHOST_MAX: f64 = 1.0;
 
 const BLOCK: f64 = BLOCK_LEN as f64;
 
@@ -53,8 +57,12 @@ pub struct Peer {
     /// Failed pieces that this peer gave blocks of, minus good ones.
     suspicion: i32,
     delivered: u64,
-    /// Pieces refused lately, and when.
+    /// Pieces refused lately, and until when that counts.
     refusals: Vec<(u32, Duration)>,
+    /// Refusals since the last block.
+    refused: u32,
+    /// Cancelled, but maybe on the line all the same: block, and until when.
+    ghosts: Vec<(u32, u32, Duration)>,
 }
 
 /// What a peer has; its bitfield may come before the torrent's size is known.
@@ -80,6 +88,8 @@ impl Peer {
             suspicion: 0,
             delivered: 0,
             refusals: Vec::new(),
+            refused: 0,
+            ghosts: Vec::new(),
         }
     }
 
@@ -138,25 +148,28 @@ impl Peer {
 
     /// The peer rejected a request for a piece (BEP 6).
     pub fn refused(&mut self, piece: u32, now: Duration) {
-        self.refusals.retain(|(other, at)| *other != piece && *at + REFUSAL > now);
-        self.refusals.push((piece, now));
+        let pause = REFUSAL * (1 << self.refused.min(REFUSAL_DOUBLINGS));
+        self.refused = self.refused.saturating_add(1);
+        self.refusals.retain(|(other, _)| *other != piece);
+        self.refusals.push((piece, now + pause));
     }
 
-    /// Refusals that are over count no more.
+    /// What is over counts no more: refusals, and cancelled blocks that did not come.
     pub fn forgive(&mut self, now: Duration) {
-        self.refusals.retain(|(_, at)| *at + REFUSAL > now);
+        self.refusals.retain(|(_, until)| *until > now);
+        self.ghosts.retain(|(_, _, until)| *until > now);
     }
 
-    /// When the last refusal is over.
+    /// When the next refusal is over.
     #[must_use]
     pub fn refusal_ends(&self) -> Option<Duration> {
-        self.refusals.last().map(|(_, at)| *at + REFUSAL)
+        self.refusals.iter().map(|(_, until)| *until).min()
     }
 
     /// Whether the peer has a piece and did not refuse it lately.
     #[must_use]
     pub fn may_have(&self, piece: u32, now: Duration) -> bool {
-        self.has(piece) && !self.refusals.iter().any(|(other, at)| *other == piece && *at + REFUSAL > now)
+        self.has(piece) && !self.refusals.iter().any(|(other, until)| *other == piece && *until > now)
     }
 
     /// The pieces of a peer that has not all; `None`: it has all, or nothing is known yet and it counts as none.
@@ -217,8 +230,27 @@ impl Peer {
         self.asks.push(ask);
     }
 
-    /// A request is no longer outstanding (cancelled, rejected). True when it was.
+    /// A request is being cancelled. True when it was outstanding. Until the peer says so or the time is over, the
+    /// block may still be on its way and takes its place on the line.
+    pub fn recall(&mut self, piece: u32, block: u32, now: Duration) -> bool {
+        let Some(ahead) = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block)) else {
+            return false;
+        };
+        let wait = (self.eta(ahead, now) + self.pace.trip()).min(GHOST_MAX);
+        self.ghosts.push((piece, block, now + Duration::from_secs_f64(wait)));
+        self.asks.remove(ahead);
+        true
+    }
+
+    /// Requests that fill the peer's queue: outstanding ones, and cancelled ones that may still be answered.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        self.asks.len() + self.ghosts.len()
+    }
+
+    /// A request is no longer outstanding (rejected). True when it was.
     pub fn forget(&mut self, piece: u32, block: u32) -> bool {
+        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
         let before = self.asks.len();
         self.asks.retain(|ask| (ask.piece, ask.block) != (piece, block));
         self.asks.len() != before
@@ -226,6 +258,7 @@ impl Peer {
 
     /// Every request is gone (choked without BEP 6, or the connection ended).
     pub fn forget_all(&mut self) -> Vec<Ask> {
+        self.ghosts.clear();
         std::mem::take(&mut self.asks)
     }
 
@@ -233,6 +266,8 @@ impl Peer {
     pub fn arrived(&mut self, piece: u32, block: u32, len: u32, now: Duration) -> bool {
         let found = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block));
         let ask = found.map(|at| self.asks.remove(at));
+        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
+        self.refused = 0;
         self.delivered += u64::from(len);
         self.idle_since = now;
         self.pace.arrived(ask.map(|ask| now.saturating_sub(ask.at)), len, now);

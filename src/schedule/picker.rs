@@ -143,7 +143,7 @@ impl Picker {
             };
             let stale: Vec<Ask> = peer.asks().iter().enumerate().filter_map(far).collect();
             for ask in stale {
-                peer.forget(ask.piece, ask.block);
+                peer.recall(ask.piece, ask.block, now);
                 board.take_back(ask.piece, ask.block, *id);
                 self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
             }
@@ -178,8 +178,8 @@ impl Picker {
             Input::Has(peer, piece) => self.with(peer, |p| p.has_piece(piece, pieces)),
             Input::Block { peer, piece, block, len } => self.block(peer, piece, block, len, now),
             Input::Rejected { peer: id, piece, block } => self.rejected(id, piece, block, now),
-            Input::Passed(piece) => self.passed(piece),
-            Input::Failed(piece) => self.failed(piece),
+            Input::Passed(piece) => self.passed(piece, now),
+            Input::Failed(piece) => self.failed(piece, now),
         }
     }
 
@@ -219,14 +219,14 @@ impl Picker {
         };
         for other in others {
             if let Some(peer) = self.peers.get_mut(&other)
-                && peer.forget(piece, block)
+                && peer.recall(piece, block, now)
             {
                 self.commands.push(Command::Cancel { peer: other, piece, block });
             }
         }
     }
 
-    fn passed(&mut self, piece: u32) {
+    fn passed(&mut self, piece: u32, now: Duration) {
         let Some(board) = &mut self.board else { return };
         for giver in board.passed(piece) {
             if let Some(peer) = self.peers.get_mut(&giver) {
@@ -236,20 +236,20 @@ impl Picker {
         for (id, peer) in &mut self.peers {
             let late: Vec<Ask> = peer.asks().iter().copied().filter(|ask| ask.piece == piece).collect();
             for ask in late {
-                peer.forget(ask.piece, ask.block);
+                peer.recall(ask.piece, ask.block, now);
                 self.commands.push(Command::Cancel { peer: *id, piece, block: ask.block });
             }
         }
         self.plan.wants.retain(|want| want.piece != piece);
     }
 
-    fn failed(&mut self, piece: u32) {
+    fn failed(&mut self, piece: u32, now: Duration) {
         let Some(board) = &mut self.board else { return };
         self.wasted += u64::from(board.layout().len_of(piece));
         let (givers, asked) = board.failed(piece);
         for (block, of) in asked {
             if let Some(peer) = self.peers.get_mut(&of)
-                && peer.forget(piece, block)
+                && peer.recall(piece, block, now)
             {
                 self.commands.push(Command::Cancel { peer: of, piece, block });
             }

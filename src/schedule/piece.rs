@@ -26,6 +26,8 @@ pub struct Piece {
     scan: usize,
     /// The peers that may send it, so that a wrong hash names few culprits; empty: anyone.
     pub only: Vec<PeerId>,
+    /// That is one peer because nobody waited for the piece when it was given out.
+    pub alone: bool,
     /// How often its hash was wrong.
     pub failures: u32,
     /// When the last block came.
@@ -42,6 +44,7 @@ impl Piece {
             here: 0,
             scan: 0,
             only: Vec::new(),
+            alone: false,
             failures: 0,
             whole_since: None,
         }

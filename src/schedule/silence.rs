@@ -23,7 +23,7 @@ impl Picker {
                 // Others may take its blocks; one stays asked, so that the peer can show that it lives.
                 let asks: Vec<Ask> = peer.asks()[1..].to_vec();
                 for ask in &asks {
-                    peer.forget(ask.piece, ask.block);
+                    peer.recall(ask.piece, ask.block, now);
                     self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
                 }
                 returned.push((*id, asks));

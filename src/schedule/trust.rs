@@ -2,7 +2,7 @@
 //!
 //! A v1 torrent has one hash for a whole piece: when it is wrong, any giver may be the liar. The retry is given to
 //! few peers, the least suspect ones: to one where nobody waits, to half of them where somebody does, because one
-//! alone may be slow. A piece that fails again with a single giver names it, and libtorrent, once the piece has
+//! alone may be slow; what the first half fails goes to the other. A piece that fails again with a single giver names it, and libtorrent, once the piece has
 //! passed, compares the blocks of the failed try and bans whoever sent another. While a failure is unresolved, new
 //! pieces that have time go to one peer each, so that every verdict is about one peer and no liar spoils the pieces
 //! of honest ones.
@@ -59,7 +59,7 @@ impl Picker {
         let (failures, restricted) = (piece.failures, !piece.only.is_empty());
         let is_waited = want.tier == Tier::Now;
         // One peer's piece that is waited for now is everybody's, unless it failed before.
-        let regroup = is_waited && piece.only.len() == 1 && failures < 2 && self.peers.len() > 2;
+        let regroup = is_waited && piece.alone;
         if restricted && !regroup {
             return piece.only.contains(&id);
         }
@@ -71,6 +71,7 @@ impl Picker {
         let trusted = only.is_empty() || only.contains(&id);
         if let Some(piece) = self.board.as_mut().and_then(|board| board.piece_mut(want.piece)) {
             piece.only = only;
+            piece.alone = !is_waited;
         }
         trusted
     }
@@ -90,7 +91,9 @@ impl Picker {
             };
             order(a).cmp(&order(b)).then(b.3.total_cmp(&a.3)).then(a.0.cmp(&b.0))
         });
-        let few = if is_waited { (peers.len() >> failures.min(8)).max(1) } else { 1 };
+        let least = peers.first().map_or(0, |(_, suspicion, ..)| *suspicion);
+        let equals = peers.iter().filter(|(_, suspicion, ..)| *suspicion == least).count();
+        let few = if is_waited && failures < 4 { peers.len().div_ceil(2).min(equals) } else { 1 };
         peers.truncate(few);
         peers.into_iter().map(|(id, ..)| id).collect()
     }
