@@ -54,10 +54,23 @@ Bytes read_file(const char *path) {
 
 Bytes swarm_torrent(void) { return read_file(from_runner("VZ_TORRENT")); }
 
+/* Writes the path of `name` under VZ_SOURCE, in `folder` of it if that is not empty; whether there is such a file. */
+static bool path_of_original(char path[4096], const char *folder, const char *name) {
+  int len = snprintf(path, 4096, "%s/%s%s%s", from_runner("VZ_SOURCE"), folder, *folder ? "/" : "", name);
+  CHECK(len > 0 && len < 4096, "%s", name);
+  return access(path, R_OK) == 0;
+}
+
 Bytes original(const char *name) {
   char path[4096];
-  int len = snprintf(path, sizeof path, "%s/%s", from_runner("VZ_SOURCE"), name);
-  CHECK(len > 0 && (size_t)len < sizeof path, "%s", name);
+  bool found = path_of_original(path, "", name);
+  DIR *folders = opendir(from_runner("VZ_SOURCE"));
+  CHECK(folders != NULL, "%s: %s", from_runner("VZ_SOURCE"), strerror(errno));
+  for (struct dirent *folder; !found && (folder = readdir(folders)) != NULL;) {
+    found = folder->d_name[0] != '.' && path_of_original(path, folder->d_name, name);
+  }
+  closedir(folders);
+  CHECK(found, "%s is not under %s", name, from_runner("VZ_SOURCE"));
   return read_file(path);
 }
 

@@ -40,7 +40,10 @@ typedef struct {
 Bytes read_file(const char *path);
 /* The torrent of the swarm; freed by the caller. */
 Bytes swarm_torrent(void);
-/* The original of a file of the torrent, by its name in the list; freed by the caller. */
+/*
+ * The original of a file of the torrent, by its name in the list; freed by the caller. Names are looked up in VZ_SOURCE
+ * and in the folder below it that is named like the torrent.
+ */
 Bytes original(const char *name);
 
 /* A session in VZ_STORAGE; never NULL. */

@@ -107,6 +107,7 @@ pub mod ffi {
         length: u32,
     }
 
+    #[derive(Debug)]
     struct FileInfo {
         /// Path inside the torrent with `/` between folders; the torrent's name is not part of it.
         path: String,
@@ -120,6 +121,7 @@ pub mod ffi {
     }
 
     /// The info dictionary as far as the engine needs it.
+    #[derive(Debug)]
     struct Metadata {
         name: String,
         piece_length: u32,

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use cxx::UniquePtr;
 
-pub use ffi::ffi::{AddOptions, Command, CommandKind, Event, EventKind, Metadata};
-pub use tuning::{Network, settings};
+pub use ffi::ffi::{AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata};
+pub use tuning::{Network, Proxy};
+
+use tuning::settings;
 
 use ffi::ffi as raw;
 
@@ -26,8 +28,7 @@ pub struct Bridge {
 // SAFETY: `Shim` says in cxx/shim.h that all its functions may be called from any thread; it holds no thread-local
 // state, and libtorrent's session and handles may move between threads (libtorrent manual, "threads").
 unsafe impl Send for Bridge {}
-// SAFETY: as above: concurrent calls are synchronised by Shim's own mutexes and by libtorrent. The one exception,
-// `shut_down`, takes `&mut self`.
+// SAFETY: as above: concurrent calls are synchronised by Shim's own mutexes and by libtorrent.
 unsafe impl Sync for Bridge {}
 
 impl Bridge {
@@ -122,8 +123,9 @@ impl Bridge {
         self.shim.listen_port()
     }
 
-    /// Ends libtorrent and joins its threads. Blocks up to about a second while trackers are told.
-    pub fn shut_down(&mut self) {
+    /// Ends libtorrent and joins its threads. Blocks up to about a second while trackers are told. The engine's
+    /// thread must have ended: afterwards only [`Bridge::wake`] may be called.
+    pub fn shut_down(&self) {
         self.shim.shut_down();
     }
 }

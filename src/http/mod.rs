@@ -1,4 +1,37 @@
 //! HTTP/1.1 with Range on loopback. Knows bytes that arrive, not torrents.
+//!
+//! A player opens `http://127.0.0.1:PORT/stream/TOKEN` and gets the head at once, then bytes as they are verified. hyper
+//! speaks the protocol; what is answered is decided in pure steps, one file each:
+//!
+//! ```text
+//!  head ─▶ request ─▶ Source::open ─▶ conditions ─▶ range ─▶ response ─▶ hyper ─▶ client
+//!          route?      token known?    If-…          which     status,      ▲
+//!                                                    bytes?    fields       │ next frame when the last one is taken
+//!                                                                         body ◀── Reader: waits for verified bytes
+//! ```
+//!
+//! Who waits for whom: the reader waits for the swarm, the body for the reader, hyper for the body or for the client's
+//! socket. The connection's task (`connection`) watches over all of them and ends them together: when the transfer is
+//! cancelled, when the client is gone, when nothing was asked for too long, or when the server stops.
+//!
+//! **Invariants.** No other route, no listing, nothing that changes state. An answer is never padded, never short without the
+//! connection being cut, never longer than it promised. No socket but the loopback one.
+
+pub mod conditions;
+pub mod range;
+pub mod request;
+pub mod response;
+
+mod body;
+mod connection;
+mod limits;
+mod link;
+mod server;
+mod service;
+mod wire;
+
+pub use limits::Limits;
+pub use server::Server;
 
 use std::future::Future;
 use std::ops::Range;
@@ -17,6 +50,7 @@ pub trait Source: Send + Sync + 'static {
 }
 
 /// One readable file.
+#[expect(clippy::len_without_is_empty, reason = "the length of a representation, not of a collection")]
 pub trait Media: Send + Sync + 'static {
     /// Length of the representation in bytes.
     fn len(&self) -> u64;

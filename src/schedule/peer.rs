@@ -23,7 +23,7 @@ const FIRST_ASKS_MIN: usize = 4;
 const DEFAULT_QUEUE: usize = 250;
 /// Above the measured product, so that a faster line shows itself: while growing, and after.
 const GAIN_GROWING: f64 = 2.0;
-const GAIN_STEADY: f64 = 1.25;
+const GAIN_STEADY: f64 = 2.0;
 /// Time that our own threads and the peer's may add between a block's arrival and the next request, in seconds.
 const HANDLING: f64 = 0.008;
 /// Arrivals that the rate is measured over.

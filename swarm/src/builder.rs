@@ -183,6 +183,10 @@ impl Swarm {
 
 impl Drop for Swarm {
     fn drop(&mut self) {
+        for peer in &self.peers {
+            // Proxies that other swarms share outlive this one. Fails only if they have been stopped already.
+            let _ = peer.proxy.go_away();
+        }
         // All sessions end at the same time; each is waited for when its peer is dropped.
         self.peers.iter_mut().for_each(|peer| peer.seeder.begin_stop());
     }
@@ -217,7 +221,8 @@ impl Builder {
         self
     }
 
-    /// Runs the proxies in a thread shared with other swarms.
+    /// Runs the proxies in a thread shared with other swarms. When the swarm ends, its addresses refuse connections;
+    /// their ports are free when the shared [`Proxies`] end.
     #[must_use]
     pub fn proxies(mut self, proxies: Arc<Proxies>) -> Self {
         self.proxies = Some(proxies);

@@ -4,13 +4,16 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    io::ErrorKind,
+    net::{TcpListener, TcpStream},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use vozduxan_swarm::{
     Album, Kind, PeerSpec, Swarm, TcpMode, TorrentSpec, TrackFormat,
     client::{Client, Transports, Wanted},
+    proxy::Proxies,
     tracker::Reply,
 };
 
@@ -146,6 +149,27 @@ fn dropping_a_swarm_leaves_nothing_behind() {
     for address in addresses {
         TcpListener::bind(address).expect("the port is free again");
     }
+}
+
+#[test]
+fn swarms_can_share_the_proxies_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let proxies = Arc::new(Proxies::start().unwrap());
+    let start = |seed| {
+        let builder = Swarm::builder(dir.path()).album(Album { seed, ..Album::flac(2, 200_000) });
+        builder.peer(PeerSpec::default()).proxies(proxies.clone()).start().unwrap()
+    };
+    let (first, second) = (start(1), start(2));
+    let gone = first.addresses()[0];
+    drop(first);
+    let error = TcpStream::connect(gone).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+
+    let target = tempfile::tempdir().unwrap();
+    let wanted = Wanted::Torrent(&second.torrent().bytes);
+    let client = Client::start(wanted, target.path(), &[], BOTH).unwrap();
+    assert!(client.wait(LIMIT).unwrap().finished);
+    same_bytes(&second, target.path());
 }
 
 #[test]

@@ -1,0 +1,430 @@
+//! The one thread that owns torrent state, `vz-engine`: it waits for events of libtorrent and commands of other
+//! threads, applies each, and lets every torrent that was touched act.
+//!
+//! Nothing here waits for the network, and for the disk only where bytes were just written. A panic in one round is
+//! logged and costs that round, not the session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::bridge::{AddOptions, Bridge, Event, EventKind};
+use crate::log::Logger;
+use crate::log_line;
+use crate::schedule::plan::Windows;
+use crate::schedule::prebuffer::Bounds;
+use crate::storage::Store;
+use crate::units::InfoHash;
+
+use super::disk::{Disk, Job as DiskJob};
+use super::inbox::{Command, Inbox, Stored};
+use super::input::{Meta, Source};
+use super::prepare::{Job, Prepare};
+use super::streams::Streams;
+use super::torrent::{DISK_RETRY, Torrent};
+use super::waiter::Waiter;
+use super::{Error, Role};
+
+/// Longest sleep, so that a lost wake-up could never last.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long the end waits for resume data.
+const LAST_SAVE: Duration = Duration::from_millis(1500);
+
+/// What the settings file and the host's config decide for the loop.
+pub struct Tuning {
+    /// The tiers' reach.
+    pub windows: Windows,
+    /// The prebuffer's bounds.
+    pub bounds: Bounds,
+    /// Warm the next track.
+    pub warm_up: bool,
+    /// Trackers for torrents that are not private.
+    pub public_trackers: Vec<String>,
+    /// Trackers the user added, for every torrent that is not private.
+    pub cache_max_bytes: u64,
+    /// Idle time after which `evict` drops a torrent.
+    pub cache_ttl: Duration,
+}
+
+/// See the module.
+pub struct Engine {
+    pub(super) bridge: Arc<Bridge>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) streams: Arc<Streams>,
+    pub(super) store: Arc<Store>,
+    pub(super) disk: Arc<Disk>,
+    pub(super) log: Logger,
+    pub(super) tuning: Tuning,
+    pub(super) torrents: BTreeMap<u32, Torrent>,
+    pub(super) touched: BTreeSet<u32>,
+    pub(super) serial: u64,
+    pub(super) over_limit: bool,
+    pub(super) measured_at: Option<(Duration, u64)>,
+    next_id: u32,
+    epoch: Instant,
+    stopping: bool,
+}
+
+impl Engine {
+    /// Ready to run. `epoch` is the zero of the engine's clock.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        bridge: Arc<Bridge>,
+        inbox: Arc<Inbox>,
+        streams: Arc<Streams>,
+        store: Arc<Store>,
+        disk: Arc<Disk>,
+        log: Logger,
+        tuning: Tuning,
+        epoch: Instant,
+    ) -> Self {
+        Self {
+            bridge,
+            inbox,
+            streams,
+            store,
+            disk,
+            log,
+            tuning,
+            torrents: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            serial: 0,
+            over_limit: false,
+            measured_at: None,
+            next_id: 1,
+            epoch,
+            stopping: false,
+        }
+    }
+
+    /// The engine's clock.
+    pub(super) fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// Runs until `Command::Stop`.
+    pub fn run(mut self) {
+        let mut events = Vec::new();
+        while !self.stopping {
+            let now = self.now();
+            let look = self.torrents.values().filter_map(|t| t.next_look(now)).min();
+            let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
+            // libtorrent's clock has milliseconds; rounding down would spin.
+            self.bridge.wait(sleep + Duration::from_micros(999));
+            let round = catch_unwind(AssertUnwindSafe(|| self.round(&mut events)));
+            if round.is_err() {
+                events.clear();
+                log_line!(self.log, "error: a defect in the engine's loop was caught; playback goes on");
+            }
+        }
+        self.finish(&mut events);
+    }
+
+    fn round(&mut self, events: &mut Vec<Event>) {
+        if let Err(why) = self.bridge.take_events(events) {
+            log_line!(self.log, "error: libtorrent's events could not be read: {why}");
+        }
+        for event in events.drain(..) {
+            self.event(event);
+        }
+        for command in self.inbox.take() {
+            self.command(command);
+        }
+        let now = self.now();
+        let due: Vec<u32> = self
+            .torrents
+            .iter()
+            .filter(|(id, t)| self.touched.contains(id) || t.next_look(now).is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        self.touched.clear();
+        for id in due {
+            self.settle(id);
+        }
+    }
+
+    /// Lets one torrent act on all that is new.
+    fn settle(&mut self, id: u32) {
+        let now = self.now();
+        self.advance_jobs(id, now);
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        if torrent.disk_trouble.is_some_and(|since| now.saturating_sub(since) >= DISK_RETRY) {
+            torrent.recover(&self.bridge);
+        }
+        if torrent.checked && torrent.disk_trouble.is_none() {
+            torrent.picker.set_essential_only(self.over_limit);
+            torrent.fetch(&self.bridge, self.tuning.warm_up, now);
+        }
+        torrent.publish(now);
+        torrent.save(&self.bridge, now, false);
+        let idle = !torrent.in_use();
+        torrent.idle_since = if idle { torrent.idle_since.or(Some(now)) } else { None };
+        self.watch_quota(now);
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Prepare(prepare) => self.prepare(*prepare),
+            Command::List(source, stored, waiter) => self.list(*source, stored, waiter),
+            Command::Changed(stream) => {
+                if let Some((id, _)) = self.find_stream(stream) {
+                    self.look_at(id, stream);
+                    self.touched.insert(id);
+                }
+            }
+            Command::Released(stream) => self.released(stream),
+            Command::Damaged(stream, reason) => self.damaged(stream, &reason),
+            Command::Evict(waiter) => self.evict(waiter),
+            Command::Measured(usage, waiter) => self.measured(&usage, waiter),
+            Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    pub(super) fn find_stream(&self, stream: u64) -> Option<(u32, usize)> {
+        self.torrents.iter().find_map(|(id, torrent)| {
+            torrent.listeners.iter().position(|l| l.stream.id == stream).map(|at| (*id, at))
+        })
+    }
+
+    /// A stream's position or transfers changed: it may have become the one that is heard.
+    fn look_at(&mut self, id: u32, stream: u64) {
+        let serial = self.serial + 1;
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        let Some(listener) = torrent.listeners.iter_mut().find(|l| l.stream.id == stream) else { return };
+        listener.stream.look();
+        if !listener.is_main() && listener.is_played() {
+            listener.stream.main_serial.store(serial, std::sync::atomic::Ordering::Relaxed);
+            self.serial = serial;
+        }
+    }
+
+    fn prepare(&mut self, prepare: Prepare) {
+        let now = self.now();
+        let id = match self.find_or_add(&prepare.source, &prepare.stored) {
+            Ok(id) => id,
+            Err(error) => return prepare.waiter.finish(Err(error)),
+        };
+        self.touched.insert(id);
+        let main_serial = match prepare.role {
+            Role::Main => {
+                self.serial += 1;
+                self.serial
+            }
+            Role::Background => 0,
+        };
+        let torrent = self.torrents.get_mut(&id).expect("just found or added");
+        torrent.idle_since = None;
+        if prepare.role == Role::Main {
+            let superseded: Vec<Job> = std::mem::take(&mut torrent.jobs);
+            for job in superseded {
+                self.give_up(id, job, Error::Superseded);
+            }
+        }
+        let torrent = self.torrents.get_mut(&id).expect("just found or added");
+        let received_before = torrent.meter.total();
+        let metadata_at = torrent.meta.is_some().then_some(now);
+        torrent.jobs.push(Job { prepare, main_serial, metadata_at, stream: None, received_before });
+    }
+
+    fn list(&mut self, source: Source, stored: Stored, waiter: Arc<Waiter<Vec<super::FileEntry>>>) {
+        match self.find_or_add(&source, &stored) {
+            Ok(id) => {
+                let now = self.now();
+                let torrent = self.torrents.get_mut(&id).expect("just found or added");
+                match &torrent.meta {
+                    Some(meta) => waiter.finish(Ok(super::file_entries(meta))),
+                    None => torrent.lists.push((now, waiter)),
+                }
+                self.touched.insert(id);
+            }
+            Err(error) => waiter.finish(Err(error)),
+        }
+    }
+
+    /// The torrent's number in the session; added if it is not there.
+    fn find_or_add(&mut self, source: &Source, stored: &Stored) -> Result<u32, Error> {
+        let found = self.torrents.iter().find(|(_, t)| t.hashes.same(&source.hashes)).map(|(id, _)| *id);
+        if let Some(id) = found {
+            let torrent = self.torrents.get_mut(&id).expect("just found");
+            if let (None, Some(bytes)) = (&torrent.meta, &source.torrent) {
+                // A .torrent while its magnet is resolving ends that wait.
+                if !self.bridge.set_metadata(id, bytes) {
+                    log_line!(
+                        self.log,
+                        "warning: libtorrent did not take the metadata given for {}",
+                        torrent.key()
+                    );
+                }
+            }
+            return Ok(id);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut torrent = Torrent::new(id, source.hashes.clone(), self.tuning.windows);
+        torrent.home = stored.home.clone();
+        if let Some(meta) = &source.meta {
+            torrent.set_meta(Arc::clone(meta));
+        }
+        let save_path = match &torrent.home {
+            Some(home) => home.save_path().to_owned(),
+            None => self.store.nameless_save_path(torrent.key()),
+        };
+        let private = source.meta.as_ref().is_some_and(|meta| meta.info.private_torrent);
+        let options = AddOptions {
+            id,
+            resume: stored.resume.clone().unwrap_or_default(),
+            torrent: source.torrent.clone().unwrap_or_default(),
+            magnet: source.magnet.clone().unwrap_or_default(),
+            save_path: save_path.to_string_lossy().into_owned(),
+            extra_trackers: if private { Vec::new() } else { self.tuning.public_trackers.clone() },
+        };
+        let mut added = self.bridge.add(&options);
+        if added.is_err() && !options.resume.is_empty() {
+            // Damaged resume data must not keep a torrent from playing.
+            log_line!(
+                self.log,
+                "warning: resume data of {} is not usable, its files are checked instead",
+                torrent.key()
+            );
+            added = self.bridge.add(&AddOptions { resume: Vec::new(), ..options });
+        }
+        added.map_err(|why| Error::BadInput(format!("libtorrent refuses the torrent: {why}")))?;
+        if source.torrent.is_none() && stored.resume.is_none() {
+            // Nothing to check: look for peers at once.
+            self.bridge.start_torrent(id);
+        }
+        self.torrents.insert(id, torrent);
+        Ok(id)
+    }
+
+    fn event(&mut self, mut event: Event) {
+        let now = self.now();
+        if event.kind == EventKind::ListenFailed {
+            log_line!(self.log, "warning: cannot listen for peers on {}", event.text);
+            return;
+        }
+        if event.kind == EventKind::DhtBootstrap {
+            // A torrent added before the DHT ran would wait 15 minutes for its turn to announce.
+            self.torrents.keys().for_each(|id| self.bridge.announce(*id));
+            return;
+        }
+        let id = event.torrent;
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        self.touched.insert(id);
+        if torrent.peer_event(&mut event, now) {
+            return;
+        }
+        match event.kind {
+            EventKind::MetadataReceived => self.metadata(id, now),
+            EventKind::FilesChecked => {
+                if torrent.meta.is_none() {
+                    self.metadata(id, now);
+                }
+                if let Some(torrent) = self.torrents.get_mut(&id) {
+                    torrent.begin(&event.data);
+                    self.bridge.start_torrent(id);
+                }
+            }
+            EventKind::MetadataFailed => {
+                log_line!(
+                    self.log,
+                    "warning: a peer sent wrong metadata for {}: {}",
+                    torrent.key(),
+                    event.text
+                );
+            }
+            EventKind::TorrentError => {
+                log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
+                torrent.error = Some(event.text);
+            }
+            EventKind::FileError => {
+                let what = if event.offset == 1 { "the disk is full" } else { "a file could not be used" };
+                if torrent.error.is_none() {
+                    log_line!(
+                        self.log,
+                        "error: {what}: {}; what is here can be played, the rest is tried again",
+                        event.text
+                    );
+                }
+                torrent.error = Some(format!("{what}: {}", event.text));
+                torrent.disk_trouble = Some(now);
+            }
+            EventKind::ResumeData => self.disk.push(DiskJob::SaveResume(torrent.key(), event.data)),
+            EventKind::ResumeFailed => {}
+            EventKind::TrackerReply => torrent.trackers.replies += 1,
+            EventKind::TrackerError => {
+                torrent.trackers.failures += 1;
+                torrent.trackers.last_error = Some(event.text);
+            }
+            EventKind::EventsLost => log_line!(self.log, "warning: libtorrent lost some of its events"),
+            _ => {}
+        }
+    }
+
+    fn metadata(&mut self, id: u32, now: Duration) {
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        if torrent.meta.is_none() {
+            let meta = match self.bridge.metadata(id).map_err(Error::Internal).and_then(Meta::new) {
+                Ok(meta) => meta,
+                Err(error) => {
+                    torrent.error = Some(error.to_string());
+                    return;
+                }
+            };
+            torrent.set_meta(Arc::new(meta));
+        }
+        if torrent.home.is_none()
+            && let Some(meta) = &torrent.meta
+        {
+            match self.store.home(torrent.hashes.key(), &meta.info.name) {
+                Ok(home) => torrent.home = Some(home),
+                Err(error) => torrent.error = Some(error.to_string()),
+            }
+        }
+        for job in &mut torrent.jobs {
+            job.metadata_at.get_or_insert(now);
+        }
+    }
+
+    /// Saves what must be saved, answers everybody who waits, and lets go.
+    fn finish(mut self, events: &mut Vec<Event>) {
+        let everything: Vec<u32> = self.torrents.keys().copied().collect();
+        let mut waiting: BTreeSet<u32> = BTreeSet::new();
+        let now = self.now();
+        for id in everything {
+            let Some(torrent) = self.torrents.get_mut(&id) else { continue };
+            torrent.jobs.drain(..).for_each(|job| job.prepare.waiter.finish(Err(Error::ShuttingDown)));
+            torrent.lists.drain(..).for_each(|(_, waiter)| waiter.finish(Err(Error::ShuttingDown)));
+            if torrent.save(&self.bridge, now, true) {
+                waiting.insert(id);
+            }
+        }
+        self.inbox.close();
+        let deadline = self.now() + LAST_SAVE;
+        while !waiting.is_empty() && self.now() < deadline {
+            self.bridge.wait(deadline.saturating_sub(self.now()).min(Duration::from_millis(100)));
+            let _ = self.bridge.take_events(events);
+            for event in events.drain(..) {
+                if matches!(event.kind, EventKind::ResumeData | EventKind::ResumeFailed) {
+                    waiting.remove(&event.torrent);
+                }
+                if event.kind == EventKind::ResumeData
+                    && let Some(torrent) = self.torrents.get(&event.torrent)
+                {
+                    self.disk.push(DiskJob::SaveResume(torrent.key(), event.data));
+                }
+            }
+        }
+        match self.bridge.dht_state() {
+            Ok(state) => self.disk.push(DiskJob::SaveDht(state)),
+            Err(why) => log_line!(self.log, "warning: the DHT's state could not be saved: {why}"),
+        }
+    }
+
+    /// The torrents that must not lose their data.
+    pub(super) fn protected(&self) -> BTreeSet<InfoHash> {
+        self.torrents.values().filter(|t| t.in_use()).map(Torrent::key).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! What other threads want from the engine's thread, in order.
+
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use crate::bridge::Bridge;
+use crate::storage::Home;
+use crate::units::InfoHash;
+
+use super::input::Source;
+use super::prepare::Prepare;
+use super::waiter::Waiter;
+use super::{Error, FileEntry};
+
+/// One wish.
+pub enum Command {
+    /// Prepare a stream.
+    Prepare(Box<Prepare>),
+    /// List a torrent's files; what was found on disk beside it.
+    List(Box<Source>, Stored, Arc<Waiter<Vec<FileEntry>>>),
+    /// Something about a stream is new: its position, its transfers.
+    Changed(u64),
+    /// A stream was released.
+    Released(u64),
+    /// A reader found a file shorter than it should be.
+    Damaged(u64, String),
+    /// Drop idle torrents and make room; tells when it is done.
+    Evict(Arc<Waiter<()>>),
+    /// What the disk thread measured: allocated bytes of every torrent, last use in seconds since 1970.
+    Measured(Vec<(InfoHash, u64, u64)>, Option<Arc<Waiter<()>>>),
+    /// The disk thread could not write.
+    DiskTrouble(Error),
+    /// Save what must be saved and end.
+    Stop,
+}
+
+/// What storage knows about a torrent, looked up on the caller's thread.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// Resume data.
+    pub resume: Option<Vec<u8>>,
+    /// Where its files go, when its name is known.
+    pub home: Option<Home>,
+}
+
+/// The queue into the engine's thread.
+#[derive(Default)]
+pub struct Inbox {
+    queue: Mutex<Queue>,
+    bridge: OnceLock<Arc<Bridge>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    commands: Vec<Command>,
+    closed: bool,
+}
+
+impl Inbox {
+    /// Whom to wake; set once, before the first command.
+    pub fn connect(&self, bridge: Arc<Bridge>) {
+        let _ = self.bridge.set(bridge);
+    }
+
+    /// Adds a command and wakes the engine; never blocks for longer than another push. After the engine has ended,
+    /// a caller that would wait for an answer gets it here.
+    pub fn push(&self, command: Command) {
+        let refused = {
+            let mut queue = self.queue.lock();
+            if queue.closed {
+                Some(command)
+            } else {
+                queue.commands.push(command);
+                None
+            }
+        };
+        match refused {
+            Some(command) => command.refuse(),
+            None => {
+                if let Some(bridge) = self.bridge.get() {
+                    bridge.wake();
+                }
+            }
+        }
+    }
+
+    /// Engine: takes everything.
+    pub fn take(&self) -> Vec<Command> {
+        std::mem::take(&mut self.queue.lock().commands)
+    }
+
+    /// Engine: ends. Nobody who pushed, or pushes from now on, waits for ever.
+    pub fn close(&self) {
+        let left = {
+            let mut queue = self.queue.lock();
+            queue.closed = true;
+            std::mem::take(&mut queue.commands)
+        };
+        left.into_iter().for_each(Command::refuse);
+    }
+}
+
+impl Command {
+    /// Answers whoever waits: the session is ending.
+    fn refuse(self) {
+        match self {
+            Self::Prepare(prepare) => prepare.waiter.finish(Err(Error::ShuttingDown)),
+            Self::List(_, _, waiter) => waiter.finish(Err(Error::ShuttingDown)),
+            Self::Evict(waiter) | Self::Measured(_, Some(waiter)) => waiter.finish(Err(Error::ShuttingDown)),
+            Self::Changed(_)
+            | Self::Released(_)
+            | Self::Damaged(..)
+            | Self::Measured(_, None)
+            | Self::DiskTrouble(_)
+            | Self::Stop => {}
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a caller gave -> which torrent is meant. Runs on the caller's thread: parsing never delays playback.
+
+use std::sync::Arc;
+
+use crate::bridge::{self, Metadata};
+use crate::schedule::layout::Layout;
+use crate::units::InfoHash;
+
+use super::Error;
+
+/// What to open. Torrent bytes win over the magnet when both are given.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// A magnet URI (BEP 9), if given.
+    pub magnet: Option<&'a str>,
+    /// The bytes of a .torrent file, if given.
+    pub torrent: Option<&'a [u8]>,
+}
+
+/// The identity of a torrent as far as it is known: a magnet of a hybrid torrent may name one hash only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hashes {
+    /// BEP 3.
+    pub v1: Option<[u8; 20]>,
+    /// BEP 52.
+    pub v2: Option<[u8; 32]>,
+}
+
+impl Hashes {
+    fn from_wire(v1: &[u8], v2: &[u8]) -> Self {
+        Self { v1: v1.try_into().ok(), v2: v2.try_into().ok() }
+    }
+
+    /// Whether both name the same torrent.
+    pub fn same(&self, other: &Self) -> bool {
+        self.v1.is_some() && self.v1 == other.v1 || self.v2.is_some() && self.v2 == other.v2
+    }
+
+    /// The name on disk and in entity tags.
+    pub fn key(&self) -> InfoHash {
+        match (self.v1, self.v2) {
+            (Some(v1), _) => InfoHash(v1),
+            (None, Some(v2)) => InfoHash(std::array::from_fn(|i| v2[i])),
+            (None, None) => InfoHash([0; 20]),
+        }
+    }
+}
+
+/// A torrent's metadata, ready for use.
+#[derive(Debug)]
+pub struct Meta {
+    /// As the bridge read it.
+    pub info: Metadata,
+    /// Pieces and blocks.
+    pub layout: Layout,
+}
+
+impl Meta {
+    /// # Errors
+    /// `BadInput` when the numbers cannot be those of a torrent.
+    pub fn new(info: Metadata) -> Result<Self, Error> {
+        let impossible = || Error::BadInput("the torrent's piece length and size do not fit together".into());
+        let layout = Layout::new(info.piece_length, info.total_length).ok_or_else(impossible)?;
+        let outside = |file: &bridge::FileInfo| {
+            file.offset.checked_add(file.length).is_none_or(|end| end > info.total_length)
+        };
+        if layout.pieces() != info.piece_count || info.files.iter().any(outside) {
+            return Err(impossible());
+        }
+        Ok(Self { info, layout })
+    }
+
+    /// Both hashes.
+    pub fn hashes(&self) -> Hashes {
+        Hashes::from_wire(&self.info.v1, &self.info.v2)
+    }
+}
+
+/// Which torrent, and all the caller gave about it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Who it is.
+    pub hashes: Hashes,
+    /// The magnet URI, when there are no torrent bytes.
+    pub magnet: Option<String>,
+    /// The .torrent file.
+    pub torrent: Option<Vec<u8>>,
+    /// What the .torrent file says.
+    pub meta: Option<Arc<Meta>>,
+}
+
+impl Source {
+    /// # Errors
+    /// `BadInput` with libtorrent's reason.
+    pub fn parse(input: Input<'_>) -> Result<Self, Error> {
+        if let Some(bytes) = input.torrent {
+            let info = bridge::inspect_torrent(bytes)
+                .map_err(|why| Error::BadInput(format!("not a usable .torrent file: {why}")))?;
+            let meta = Meta::new(info)?;
+            let hashes = meta.hashes();
+            return Ok(Self {
+                hashes,
+                magnet: None,
+                torrent: Some(bytes.to_vec()),
+                meta: Some(Arc::new(meta)),
+            });
+        }
+        let Some(uri) = input.magnet else {
+            return Err(Error::BadInput("no magnet URI and no torrent data were given".into()));
+        };
+        let magnet = bridge::inspect_magnet(uri)
+            .map_err(|why| Error::BadInput(format!("not a usable magnet URI: {why}")))?;
+        let hashes = Hashes::from_wire(&magnet.v1, &magnet.v2);
+        if hashes == Hashes::default() {
+            return Err(Error::BadInput(
+                "the magnet URI names no BitTorrent info-hash (xt=urn:btih: or urn:btmh:)".into(),
+            ));
+        }
+        Ok(Self { hashes, magnet: Some(uri.to_owned()), torrent: None, meta: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(input: Input<'_>, part: &str) {
+        match Source::parse(input) {
+            Err(Error::BadInput(text)) => assert!(text.contains(part), "{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn bad_input_says_what_is_wrong() {
+        refused(Input { magnet: None, torrent: None }, "no magnet URI and no torrent data");
+        refused(Input { magnet: Some("http://example.org/"), torrent: None }, "not a usable magnet URI");
+        refused(Input { magnet: Some("magnet:?dn=only+a+name"), torrent: None }, "magnet");
+        refused(Input { magnet: None, torrent: Some(b"<html>") }, "not a usable .torrent file");
+    }
+
+    #[test]
+    fn a_magnet_names_its_torrent() {
+        let uri = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
+        let source = Source::parse(Input { magnet: Some(uri), torrent: None }).expect("valid");
+        assert_eq!(source.hashes.key().to_string(), "0123456789abcdef0123456789abcdef01234567");
+    }
+}

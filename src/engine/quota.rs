@@ -1,0 +1,98 @@
+//! The cache limit: measured on the disk thread, decided by `storage::evict`, kept while playing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::log_line;
+use crate::storage::{Entry, evict};
+use crate::units::InfoHash;
+
+use super::disk::Job as DiskJob;
+use super::event_loop::Engine;
+use super::prepare::human;
+use super::waiter::Waiter;
+
+/// Measured again after this many received bytes ...
+const MEASURE_BYTES: u64 = 32 * 1024 * 1024;
+/// ... but not more often than this.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Drops torrents that nothing has used for longer than the TTL, then has the disk measured.
+    pub(super) fn evict(&mut self, waiter: Arc<Waiter<()>>) {
+        let now = self.now();
+        let ttl = self.tuning.cache_ttl;
+        let expired: Vec<u32> = self
+            .torrents
+            .iter()
+            .filter(|(_, t)| !t.in_use() && t.idle_since.is_some_and(|since| now.saturating_sub(since) > ttl))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &expired {
+            self.bridge.remove(*id);
+            self.torrents.remove(id);
+        }
+        if !expired.is_empty() {
+            log_line!(
+                self.log,
+                "evicted {} idle torrents from the session; their data stays on disk",
+                expired.len()
+            );
+        }
+        self.disk.push(DiskJob::Measure(Some(waiter)));
+    }
+
+    /// Has the disk measured when enough has come since the last time.
+    pub(super) fn watch_quota(&mut self, now: Duration) {
+        let received: u64 = self.torrents.values().map(|t| t.meter.total()).sum();
+        let (at, before) = *self.measured_at.get_or_insert((now, received));
+        if received.saturating_sub(before) > MEASURE_BYTES && now.saturating_sub(at) > MEASURE_EVERY {
+            self.measured_at = Some((now, received));
+            self.disk.push(DiskJob::Measure(None));
+        }
+    }
+
+    /// The disk was measured: makes room if there is too much.
+    pub(super) fn measured(&mut self, usage: &[(InfoHash, u64, u64)], waiter: Option<Arc<Waiter<()>>>) {
+        let protected: BTreeSet<InfoHash> = self.protected();
+        let entries: Vec<Entry<InfoHash>> = usage
+            .iter()
+            .map(|(id, allocated, last_used)| Entry {
+                id: *id,
+                allocated: *allocated,
+                last_used: *last_used,
+                protected: protected.contains(id),
+            })
+            .collect();
+        let verdict = evict(&entries, self.tuning.cache_max_bytes);
+        for victim in &verdict.victims {
+            let there = self.torrents.iter().find(|(_, t)| t.key() == *victim).map(|(id, _)| *id);
+            if let Some(id) = there {
+                self.bridge.remove(id);
+                self.torrents.remove(&id);
+            }
+            self.disk.push(DiskJob::Remove(*victim));
+            log_line!(
+                self.log,
+                "deleted the data of {victim}: the cache is over its limit of {}",
+                human(self.tuning.cache_max_bytes)
+            );
+        }
+        let over = verdict.still_over > 0;
+        if over && !self.over_limit {
+            log_line!(
+                self.log,
+                "warning: the cache is {} over its limit and all of it is in use: only what is played is fetched",
+                human(verdict.still_over)
+            );
+        }
+        if over != self.over_limit {
+            self.over_limit = over;
+            self.touched.extend(self.torrents.keys().copied());
+        }
+        if let Some(waiter) = waiter {
+            self.disk.push(DiskJob::Done(waiter));
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The session: starts and ends the threads in a written-down order, and is what the ten functions call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::bridge::{Bridge, inspect_resume};
+use crate::http::{Limits, Server};
+use crate::log::Logger;
+use crate::log_line;
+use crate::storage::{Scheduler, Store};
+
+use super::disk::Disk;
+use super::event_loop::Engine;
+use super::inbox::{Command, Inbox, Stored};
+use super::input::{Input, Meta, Source};
+use super::prepare::Prepare;
+use super::streams::Streams;
+use super::transfer::Gate;
+use super::tuning::{network, tuning};
+use super::waiter::Waiter;
+use super::{Config, Error, FileEntry, Prepared, Role, Stats, file_entries};
+
+/// How long the end waits for callers that are still inside one of the functions.
+const LAST_CALLS: Duration = Duration::from_secs(2);
+/// How long the end waits for the runtime's tasks.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// A running engine. All methods may be called from any thread, any number at once.
+pub struct Session {
+    inbox: Arc<Inbox>,
+    streams: Arc<Streams>,
+    store: Arc<Store>,
+    disk: Arc<Disk>,
+    server: Server,
+    log: Logger,
+    epoch: Instant,
+    bridge: Arc<Bridge>,
+    engine: Mutex<Option<JoinHandle<()>>>,
+    runtime: Mutex<Option<Runtime>>,
+    stopping: AtomicBool,
+    calls: Calls,
+}
+
+/// Counts callers inside a blocking function, so that the end can wait for them.
+#[derive(Default)]
+struct Calls {
+    inside: AtomicUsize,
+    lock: Mutex<()>,
+    left: Condvar,
+}
+
+struct Inside<'a>(&'a Calls);
+
+impl Calls {
+    fn enter(&self) -> Inside<'_> {
+        self.inside.fetch_add(1, Ordering::AcqRel);
+        Inside(self)
+    }
+
+    fn wait_until_empty(&self, time: Duration) {
+        let deadline = Instant::now() + time;
+        let mut hold = self.lock.lock();
+        while self.inside.load(Ordering::Acquire) > 0 {
+            if self.left.wait_until(&mut hold, deadline).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.0.inside.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Taken and given back, so that the count cannot change between the waiter's look and its wait.
+            drop(self.0.lock.lock());
+            self.0.left.notify_all();
+        }
+    }
+}
+
+impl Session {
+    /// Creates the storage directory, binds the HTTP port and starts the threads. Order: storage, libtorrent, the
+    /// runtime and the HTTP server, the disk thread, the engine's thread.
+    ///
+    /// # Errors
+    /// `Storage` when the directory cannot be used; `Internal` when the system refuses a thread or a socket.
+    pub fn start(config: Config, log: Logger) -> Result<Arc<Self>, Error> {
+        let internal = |what: &str, why: &dyn std::fmt::Display| Error::Internal(format!("{what}: {why}"));
+        let epoch = Instant::now();
+        let store = Store::open(&config.storage_path).map_err(|error| Error::Storage(error.to_string()))?;
+        let (settings, complaints) = store.settings();
+        for complaint in &complaints {
+            log_line!(log, "warning: {complaint}");
+        }
+        if settings.stream.scheduler == Scheduler::Deadlines {
+            log_line!(
+                log,
+                "warning: vozduxan.toml, stream.scheduler: \"deadlines\" is not available, \"window\" is used"
+            );
+        }
+        let bridge =
+            Bridge::start(&network(&settings, &config), store.load_dht_state().unwrap_or_default(), true)
+                .map_err(|why| internal("libtorrent did not start", &why))?;
+        let bridge = Arc::new(bridge);
+        let store = Arc::new(store);
+        let inbox = Arc::new(Inbox::default());
+        inbox.connect(Arc::clone(&bridge));
+        let streams = Arc::new(Streams::new(Arc::clone(&inbox)));
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("vz-http")
+            .enable_all()
+            .build()
+            .map_err(|error| internal("the HTTP server's threads did not start", &error))?;
+        let gate = Gate { streams: Arc::clone(&streams), runtime: runtime.handle().clone() };
+        let server = Server::bind(runtime.handle(), Arc::new(gate), log.clone(), Limits::default())
+            .map_err(|error| internal("no HTTP port on 127.0.0.1", &error))?;
+        let disk = Disk::start(Arc::clone(&store), Arc::clone(&inbox))
+            .map_err(|error| internal("the disk thread did not start", &error))?;
+        let disk = Arc::new(disk);
+        let engine = Engine::new(
+            Arc::clone(&bridge),
+            Arc::clone(&inbox),
+            Arc::clone(&streams),
+            Arc::clone(&store),
+            Arc::clone(&disk),
+            log.clone(),
+            tuning(&settings, &config),
+            epoch,
+        );
+        let thread = std::thread::Builder::new()
+            .name("vz-engine".into())
+            .spawn(move || engine.run())
+            .map_err(|error| internal("the engine's thread did not start", &error))?;
+        log_line!(
+            log,
+            "session created: storage {}, http port {}, started in {} ms",
+            store.root().display(),
+            server.port(),
+            epoch.elapsed().as_millis()
+        );
+        Ok(Arc::new(Self {
+            inbox,
+            streams,
+            store,
+            disk,
+            server,
+            log,
+            epoch,
+            bridge,
+            engine: Mutex::new(Some(thread)),
+            runtime: Mutex::new(Some(runtime)),
+            stopping: AtomicBool::new(false),
+            calls: Calls::default(),
+        }))
+    }
+
+    /// Blocks until the stream can be played. `progress` is called on this thread only, with 0..=1, never going back.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn prepare(
+        &self,
+        input: Input<'_>,
+        file: i32,
+        role: Role,
+        progress: &mut dyn FnMut(f32, &str),
+    ) -> Result<Prepared, Error> {
+        let _inside = self.calls.enter();
+        self.refuse_when_stopping()?;
+        let called = self.epoch.elapsed();
+        let mut source = Source::parse(input)?;
+        if let Some(meta) = &source.meta {
+            super::prepare::check_file(meta, file)?;
+        }
+        let stored = self.look_up(&mut source);
+        let waiter = Waiter::new("Connecting to the swarm…");
+        let prepare = Prepare { source, stored, file, role, waiter: Arc::clone(&waiter), called };
+        self.inbox.push(Command::Prepare(Box::new(prepare)));
+        let opened = waiter.wait(progress)?;
+        progress(1.0, "Ready");
+        let url = format!("http://127.0.0.1:{}/stream/{}", self.server.port(), opened.token);
+        Ok(Prepared { url, token: opened.token, file_len: opened.file_len, mime: opened.mime })
+    }
+
+    /// Every file of the torrent, in its own order.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn list_files(&self, input: Input<'_>) -> Result<Vec<FileEntry>, Error> {
+        let _inside = self.calls.enter();
+        self.refuse_when_stopping()?;
+        let mut source = Source::parse(input)?;
+        let stored = self.look_up(&mut source);
+        if let Some(meta) = &source.meta {
+            return Ok(file_entries(meta));
+        }
+        let waiter = Waiter::new("");
+        self.inbox.push(Command::List(Box::new(source), stored, Arc::clone(&waiter)));
+        waiter.wait(&mut |_, _| {})
+    }
+
+    fn refuse_when_stopping(&self) -> Result<(), Error> {
+        if self.stopping.load(Ordering::Acquire) { Err(Error::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// What storage knows of a torrent, on the caller's thread. Metadata found there makes a magnet as good as a
+    /// .torrent file. Storage trouble here only costs time later.
+    fn look_up(&self, source: &mut Source) -> Stored {
+        let key = source.hashes.key();
+        let resume = match self.store.load_resume(key) {
+            Ok(resume) => resume,
+            Err(error) => {
+                log_line!(self.log, "warning: {error}");
+                None
+            }
+        };
+        let mut stored = Stored { resume, home: None };
+        if source.meta.is_none()
+            && let Some(bytes) = &stored.resume
+        {
+            match inspect_resume(bytes).map_err(Error::Internal).and_then(Meta::new) {
+                Ok(meta) if meta.hashes().same(&source.hashes) => source.meta = Some(Arc::new(meta)),
+                Ok(_) => stored.resume = None,
+                Err(error) => {
+                    log_line!(
+                        self.log,
+                        "warning: stored metadata of {key} is not usable ({error}); asking the swarm"
+                    );
+                    stored.resume = None;
+                }
+            }
+        }
+        if let Some(meta) = &source.meta {
+            match self.store.home(key, &meta.info.name) {
+                Ok(home) => stored.home = Some(home),
+                Err(error) => log_line!(self.log, "error: {error}"),
+            }
+        }
+        stored
+    }
+
+    /// Tells where playback is, in bytes from the start of the file. Never blocks; any value is clamped.
+    pub fn notify_position(&self, token: &str, position: i64) {
+        if let Some(stream) = self.streams.find(token) {
+            stream.notify(position);
+        }
+    }
+
+    /// Ends a stream: its token is unknown and its transfers are cut when this returns.
+    pub fn release(&self, token: &str) {
+        if let Some(stream) = self.streams.release(token) {
+            self.inbox.push(Command::Released(stream.id));
+        }
+    }
+
+    /// Live figures; zeros for an unknown token.
+    #[must_use]
+    pub fn stats(&self, token: &str) -> Stats {
+        self.streams.stats(token)
+    }
+
+    /// Drops torrents idle longer than the TTL and brings the disk under its limit.
+    pub fn evict(&self) {
+        let _inside = self.calls.enter();
+        let waiter = Waiter::new("");
+        self.inbox.push(Command::Evict(Arc::clone(&waiter)));
+        // Only the end of the session is an error here, and there is nobody to tell.
+        let _ = waiter.wait(&mut |_, _| {});
+    }
+
+    /// The loopback port of the HTTP server.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// Ends everything. Blocked calls return `ShuttingDown`; afterwards no thread of the session lives. Order: no new
+    /// calls; streams and HTTP; the engine's loop, which answers all who wait and saves; libtorrent; the disk thread;
+    /// the runtime; the log, last.
+    pub fn stop(&self) {
+        if self.stopping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let began = Instant::now();
+        self.streams.close_all();
+        self.server.stop();
+        self.inbox.push(Command::Stop);
+        let engine = self.engine.lock().take();
+        if let Some(engine) = engine
+            && engine.join().is_err()
+        {
+            log_line!(self.log, "error: the engine's thread ended by a defect");
+        }
+        self.inbox.close();
+        self.bridge.shut_down();
+        self.disk.stop();
+        let runtime = self.runtime.lock().take();
+        if let Some(runtime) = runtime {
+            // Never dropped on the caller's thread: that may be a thread of another runtime.
+            let end = std::thread::Builder::new()
+                .name("vz-end".into())
+                .spawn(move || runtime.shutdown_timeout(LAST_TASKS));
+            if let Ok(end) = end {
+                let _ = end.join();
+            }
+        }
+        self.calls.wait_until_empty(LAST_CALLS);
+        log_line!(self.log, "session destroyed in {} ms", began.elapsed().as_millis());
+        self.log.stop();
+    }
+}

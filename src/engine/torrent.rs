@@ -1,0 +1,333 @@
+//! One torrent as the engine's thread sees it: its place in libtorrent, its picker, its streams and who waits for it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::bridge::{self, Bridge, Event, EventKind};
+use crate::media;
+use crate::schedule::bits::Bits;
+use crate::schedule::layout::BLOCK_LEN;
+use crate::schedule::peer::PeerId;
+use crate::schedule::picker::{Command, Input, Picker};
+use crate::schedule::plan::{Demand, Rank, Windows};
+use crate::storage::Home;
+use crate::units::InfoHash;
+
+use super::availability::Availability;
+use super::input::{Hashes, Meta};
+use super::listener::Listener;
+use super::meter::Meter;
+use super::prepare::Job;
+use super::streams::TorrentShared;
+use super::waiter::Waiter;
+use super::{FileEntry, file_entries};
+
+/// Resume data is asked for at most this often while pieces come.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// A disk that refused data is tried again after this long.
+pub const DISK_RETRY: Duration = Duration::from_secs(2);
+
+/// What trackers said so far.
+#[derive(Default)]
+pub struct Trackers {
+    /// Answers.
+    pub replies: u32,
+    /// Failures.
+    pub failures: u32,
+    /// The last failure, in the tracker's or the system's words.
+    pub last_error: Option<String>,
+}
+
+/// See the module.
+pub struct Torrent {
+    /// Its number towards libtorrent.
+    pub id: u32,
+    /// Who it is.
+    pub hashes: Hashes,
+    /// Its metadata, once known.
+    pub meta: Option<Arc<Meta>>,
+    /// Where its files go, once its name is known.
+    pub home: Option<Home>,
+    /// What was on disk is known; blocks may be asked for.
+    pub checked: bool,
+    /// What to ask of whom.
+    pub picker: Picker,
+    /// What readers see; exists from the check on.
+    pub shared: Option<Arc<TorrentShared>>,
+    /// Open streams.
+    pub listeners: Vec<Listener>,
+    /// Prepares that wait.
+    pub jobs: Vec<Job>,
+    /// Callers of `list_files` that wait for the metadata, with the time they called.
+    pub lists: Vec<(Duration, Arc<Waiter<Vec<FileEntry>>>)>,
+    /// Since when nothing uses it.
+    pub idle_since: Option<Duration>,
+    /// Received blocks.
+    pub meter: Meter,
+    /// What trackers said.
+    pub trackers: Trackers,
+    /// Why libtorrent stopped it, if it did.
+    pub error: Option<String>,
+    /// Since when the disk refuses to take data.
+    pub disk_trouble: Option<Duration>,
+    /// First bytes of files whose name does not say what they are; torrent bytes.
+    pub probes: Vec<Range<u64>>,
+    /// A file warmed as the likely next track.
+    pub warmed: Option<u32>,
+    unsaved: bool,
+    save_asked: Option<Duration>,
+    out: Vec<Command>,
+}
+
+impl Torrent {
+    /// A torrent that was just added.
+    pub fn new(id: u32, hashes: Hashes, windows: Windows) -> Self {
+        Self {
+            id,
+            hashes,
+            meta: None,
+            home: None,
+            checked: false,
+            picker: Picker::new(windows),
+            shared: None,
+            listeners: Vec::new(),
+            jobs: Vec::new(),
+            lists: Vec::new(),
+            idle_since: None,
+            meter: Meter::default(),
+            trackers: Trackers::default(),
+            error: None,
+            disk_trouble: None,
+            probes: Vec::new(),
+            warmed: None,
+            unsaved: false,
+            save_asked: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// Its name on disk.
+    pub fn key(&self) -> InfoHash {
+        self.hashes.key()
+    }
+
+    /// Whether anything uses it.
+    pub fn in_use(&self) -> bool {
+        !self.listeners.is_empty() || !self.jobs.is_empty() || !self.lists.is_empty()
+    }
+
+    /// Its metadata became known.
+    pub fn set_meta(&mut self, meta: Arc<Meta>) {
+        for (_, waiter) in self.lists.drain(..) {
+            waiter.finish(Ok(file_entries(&meta)));
+        }
+        // A magnet may have named one hash of two; the other is known now. The name on disk stays.
+        if self.hashes.v1.is_none() && self.hashes.v2.is_none() {
+            self.hashes = meta.hashes();
+        }
+        self.meta = Some(meta);
+    }
+
+    /// Takes an event about peers, blocks and pieces; false when it is another kind.
+    pub fn peer_event(&mut self, event: &mut Event, now: Duration) -> bool {
+        let peer = PeerId(event.peer);
+        let block = event.offset / BLOCK_LEN;
+        let input = match event.kind {
+            EventKind::PeerReady => Input::Connected(peer),
+            EventKind::PeerGone => Input::Gone(peer),
+            EventKind::PeerQueue => Input::Queue(peer, event.offset),
+            EventKind::PeerChoke => Input::Choked(peer),
+            EventKind::PeerUnchoke => Input::Unchoked(peer),
+            EventKind::PeerHaveAll => Input::HasAll(peer),
+            EventKind::PeerHaveNone => Input::HasBits(peer, Vec::new()),
+            EventKind::PeerBitfield => Input::HasBits(peer, std::mem::take(&mut event.data)),
+            EventKind::PeerHave => Input::Has(peer, event.piece),
+            EventKind::Block => {
+                self.meter.add(event.length, now);
+                Input::Block { peer, piece: event.piece, block, len: event.length }
+            }
+            EventKind::Reject => Input::Rejected { peer, piece: event.piece, block },
+            EventKind::PiecePassed => {
+                self.unsaved = true;
+                Input::Passed(event.piece)
+            }
+            EventKind::PieceFailed => Input::Failed(event.piece),
+            _ => return false,
+        };
+        self.picker.on(input, now);
+        if event.kind == EventKind::PiecePassed
+            && let Some(shared) = &self.shared
+        {
+            shared.availability.insert(event.piece);
+        }
+        true
+    }
+
+    /// What was on disk is known now, for the first time or again.
+    pub fn begin(&mut self, bits: &[u8]) {
+        let Some(meta) = &self.meta else { return };
+        let have = Bits::from_wire(bits, meta.layout.pieces());
+        self.picker.begin(meta.layout.clone(), have.clone());
+        match &self.shared {
+            Some(shared) => shared.availability.replace(have),
+            None => {
+                self.shared = Some(Arc::new(TorrentShared {
+                    id: self.id,
+                    info_hash: self.hashes.key(),
+                    availability: Availability::new(meta.layout.clone(), have),
+                    rate: 0.into(),
+                    peers: 0.into(),
+                }));
+            }
+        }
+        self.checked = true;
+        self.unsaved = true;
+    }
+
+    /// What is on disk is not known any more, until it was checked again.
+    pub fn forget_files(&mut self) {
+        self.checked = false;
+        if let (Some(meta), Some(shared)) = (&self.meta, &self.shared) {
+            shared.availability.replace(Bits::none(meta.layout.pieces()));
+        }
+    }
+
+    /// Goes on after disk trouble: whatever was on its way is asked for again.
+    pub fn recover(&mut self, bridge: &Bridge) {
+        self.disk_trouble = None;
+        self.error = None;
+        bridge.recover(self.id);
+        if let Some(meta) = &self.meta {
+            let have = self.picker.have().clone();
+            self.picker.begin(meta.layout.clone(), have);
+        }
+    }
+
+    /// Tells the picker what the streams want and sends what it answers.
+    pub fn fetch(&mut self, bridge: &Bridge, warm_up: bool, now: Duration) {
+        let mut demands: Vec<(u64, Demand)> = Vec::new();
+        for listener in &mut self.listeners {
+            demands.push((listener.stream.main_serial.load(Ordering::Relaxed), listener.demand()));
+        }
+        if let Some(next) = self.next_track(warm_up) {
+            demands.push((0, next));
+        }
+        for span in &self.probes {
+            let now = vec![span.clone()];
+            let demand =
+                Demand { rank: Rank::Main, file: span.clone(), position: span.start, now, byte_rate: None };
+            demands.push((u64::MAX, demand));
+        }
+        // The newest main stream first.
+        demands.sort_by_key(|(serial, _)| std::cmp::Reverse(*serial));
+        self.picker.set_demands(demands.into_iter().map(|(_, demand)| demand).collect(), now);
+        self.picker.pump(now, &mut self.out);
+        if !self.out.is_empty() {
+            let commands: Vec<bridge::Command> =
+                self.out.drain(..).filter_map(|c| wire(&c, self.meta.as_deref())).collect();
+            bridge.command(self.id, &commands);
+        }
+    }
+
+    /// The next audio file, once the one that plays is whole or nearly over.
+    fn next_track(&mut self, warm_up: bool) -> Option<Demand> {
+        /// Less music than this left: the next track is likely to be asked for soon.
+        const SOON: u64 = 30;
+        self.warmed = None;
+        let meta = self.meta.clone()?;
+        if !warm_up {
+            return None;
+        }
+        let playing = self
+            .listeners
+            .iter_mut()
+            .filter(|l| l.is_main() && l.starting.is_empty())
+            .max_by_key(|l| l.stream.main_serial.load(Ordering::Relaxed))?;
+        if !playing.is_whole() && playing.seconds_left() >= SOON {
+            return None;
+        }
+        let current = playing.stream.file.0 as usize;
+        let paths: Vec<&str> = meta.info.files.iter().map(|file| file.path.as_str()).collect();
+        let next = media::next_audio(&paths, current)?;
+        let file = &meta.info.files[next];
+        if file.pad || file.length == 0 || self.listeners.iter().any(|l| l.stream.file.0 as usize == next) {
+            return None;
+        }
+        let span: Range<u64> = file.offset..file.offset + file.length;
+        self.warmed = u32::try_from(next).ok();
+        let head = span.start..span.end.min(span.start + 256 * 1024);
+        Some(Demand {
+            rank: Rank::Background,
+            position: span.start,
+            file: span,
+            now: vec![head],
+            byte_rate: None,
+        })
+    }
+
+    /// Figures for `stream_stats`.
+    pub fn publish(&mut self, now: Duration) {
+        let rate = u32::try_from(self.meter.rate(now)).unwrap_or(u32::MAX);
+        if let Some(shared) = &self.shared {
+            shared.rate.store(rate, Ordering::Relaxed);
+            shared.peers.store(u32::try_from(self.picker.peers().0).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Asks for resume data when pieces came since the last time; not more often than every five seconds unless `now_or_never`.
+    pub fn save(&mut self, bridge: &Bridge, now: Duration, now_or_never: bool) -> bool {
+        let recent = self.save_asked.is_some_and(|at| at + SAVE_EVERY > now);
+        if !self.unsaved || !self.checked || recent && !now_or_never {
+            return false;
+        }
+        self.unsaved = false;
+        self.save_asked = Some(now);
+        bridge.request_resume(self.id);
+        true
+    }
+
+    /// When this torrent wants to be looked at although nothing happens.
+    pub fn next_look(&self, now: Duration) -> Option<Duration> {
+        /// Waiters' status texts and time limits.
+        const WAITING: Duration = Duration::from_millis(200);
+        /// The shown rate falls.
+        const RATE: Duration = Duration::from_millis(500);
+        let mut look = self.picker.next_look(now);
+        let mut at_most = |time: Duration| look = Some(look.map_or(time, |l: Duration| l.min(time)));
+        if !self.jobs.is_empty() || !self.lists.is_empty() {
+            at_most(now + WAITING);
+        }
+        if let Some(since) = self.disk_trouble {
+            at_most(since + DISK_RETRY);
+        }
+        if self.meter.is_running() {
+            at_most(now + RATE);
+        }
+        if self.unsaved && self.checked {
+            at_most(self.save_asked.map_or(now, |at| at + SAVE_EVERY).max(now + Duration::from_millis(10)));
+        }
+        look
+    }
+}
+
+/// A picker's command as the bridge sends it.
+fn wire(command: &Command, meta: Option<&Meta>) -> Option<bridge::Command> {
+    let layout = &meta?.layout;
+    let message = |kind, peer: &PeerId, piece: u32, block: u32| bridge::Command {
+        kind,
+        peer: peer.0,
+        piece,
+        offset: block * BLOCK_LEN,
+        length: layout.block_len(piece, block),
+    };
+    Some(match command {
+        Command::Request { peer, piece, block } => {
+            message(bridge::CommandKind::Request, peer, *piece, *block)
+        }
+        Command::Cancel { peer, piece, block } => message(bridge::CommandKind::Cancel, peer, *piece, *block),
+        Command::Drop(peer) => message(bridge::CommandKind::Disconnect, peer, 0, 0),
+    })
+}

@@ -1,0 +1,272 @@
+//! One HTTP transfer: a cursor over a file's verified bytes that waits, reads, and can be ended from outside.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::http::{BoxFuture, Cut, Media, ReadKind, Reader, Source};
+use crate::storage;
+
+use super::streams::{Stream, Streams};
+
+/// Bytes handed to the server at a time: few enough that a cut is quick, enough that the work per frame vanishes.
+const FRAME: u64 = 128 * 1024;
+/// The first frame, small so that the first byte leaves at once.
+const FIRST_FRAME: u64 = 16 * 1024;
+
+/// Why a transfer was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferEnd {
+    /// The stream is gone.
+    Closed,
+    /// A seek made it stale.
+    Superseded,
+}
+
+/// What the engine sees of a transfer.
+pub struct Transfer {
+    kind: ReadKind,
+    start: u64,
+    end: u64,
+    position: AtomicU64,
+    /// Milliseconds since `born` when it began to wait for data, plus one; 0: it does not wait.
+    blocked: AtomicU64,
+    last_frame: AtomicU64,
+    born: Instant,
+    ended: AtomicU8,
+    wake: Notify,
+}
+
+impl Transfer {
+    fn new(span: Range<u64>, kind: ReadKind) -> Self {
+        Self {
+            kind,
+            start: span.start,
+            end: span.end,
+            position: AtomicU64::new(span.start),
+            blocked: AtomicU64::new(0),
+            last_frame: AtomicU64::new(0),
+            born: Instant::now(),
+            ended: AtomicU8::new(0),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Whether it was asked for with an open end.
+    pub fn is_open_ended(&self) -> bool {
+        self.kind == ReadKind::OpenEnded
+    }
+
+    /// The next byte of the file that it will hand over.
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    /// One past its last byte.
+    pub fn end_position(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes handed over.
+    pub fn sent(&self) -> u64 {
+        self.position() - self.start
+    }
+
+    /// Whether it waits for data.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed) != 0
+    }
+
+    /// How long it has been waiting for data.
+    pub fn blocked_for(&self, now: Instant) -> Duration {
+        match self.blocked.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => now.saturating_duration_since(self.born + Duration::from_millis(since - 1)),
+        }
+    }
+
+    /// When it last handed something over.
+    pub fn last_frame(&self) -> Instant {
+        self.born + Duration::from_micros(self.last_frame.load(Ordering::Relaxed))
+    }
+
+    /// Ends it; the first reason counts.
+    pub fn end(&self, why: TransferEnd) {
+        let code = match why {
+            TransferEnd::Closed => 1,
+            TransferEnd::Superseded => 2,
+        };
+        let _ = self.ended.compare_exchange(0, code, Ordering::AcqRel, Ordering::Relaxed);
+        self.wake.notify_waiters();
+    }
+
+    fn ended(&self) -> Option<Cut> {
+        match self.ended.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Cut::Closed),
+            _ => Some(Cut::Superseded),
+        }
+    }
+
+    async fn until_ended(&self) -> Cut {
+        loop {
+            // Registered before the look, as in `Availability::readable`.
+            let woken = self.wake.notified();
+            if let Some(cut) = self.ended() {
+                return cut;
+            }
+            woken.await;
+        }
+    }
+
+    fn set_blocked(&self, blocked: bool) {
+        let since = if blocked { self.born.elapsed().as_millis() as u64 + 1 } else { 0 };
+        self.blocked.store(since, Ordering::Relaxed);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.position.fetch_add(bytes, Ordering::Relaxed);
+        self.last_frame.store(self.born.elapsed().as_micros() as u64, Ordering::Relaxed);
+    }
+}
+
+/// What the server gets: the streams as its `Source`.
+pub struct Gate {
+    /// The open streams.
+    pub streams: Arc<Streams>,
+    /// The session's own runtime, for reads that may wait for the disk.
+    pub runtime: Handle,
+}
+
+impl Source for Gate {
+    fn open(&self, token: &str) -> Option<Arc<dyn Media>> {
+        let stream = self.streams.find(token)?;
+        Some(Arc::new(OpenFile { stream, runtime: self.runtime.clone() }))
+    }
+}
+
+struct OpenFile {
+    stream: Arc<Stream>,
+    runtime: Handle,
+}
+
+impl Media for OpenFile {
+    fn len(&self) -> u64 {
+        self.stream.len()
+    }
+
+    fn mime(&self) -> &str {
+        self.stream.mime
+    }
+
+    fn etag(&self) -> &str {
+        &self.stream.etag
+    }
+
+    fn reader(&self, span: Range<u64>, kind: ReadKind) -> Box<dyn Reader> {
+        let transfer = Arc::new(Transfer::new(span, kind));
+        // Known as waiting before the engine looks: the piece is wanted from this moment on.
+        if self
+            .stream
+            .torrent
+            .availability
+            .readable_end(self.stream.span.start + transfer.start, self.stream.span.end)
+            <= self.stream.span.start + transfer.start
+        {
+            transfer.set_blocked(true);
+        }
+        self.stream.add(Arc::clone(&transfer), Instant::now());
+        Box::new(FileReader { stream: Arc::clone(&self.stream), runtime: self.runtime.clone(), transfer })
+    }
+}
+
+struct FileReader {
+    stream: Arc<Stream>,
+    runtime: Handle,
+    transfer: Arc<Transfer>,
+}
+
+impl Drop for FileReader {
+    fn drop(&mut self) {
+        self.stream.remove(&self.transfer);
+    }
+}
+
+impl Reader for FileReader {
+    fn next(self: Box<Self>) -> BoxFuture<(Box<dyn Reader>, Result<Bytes, Cut>)> {
+        Box::pin(async move {
+            let result = self.frame().await;
+            (self as Box<dyn Reader>, result)
+        })
+    }
+
+    fn cancelled(&self) -> BoxFuture<()> {
+        let transfer = Arc::clone(&self.transfer);
+        Box::pin(async move {
+            transfer.until_ended().await;
+        })
+    }
+}
+
+impl FileReader {
+    async fn frame(&self) -> Result<Bytes, Cut> {
+        let transfer = &*self.transfer;
+        if let Some(cut) = transfer.ended() {
+            return Err(cut);
+        }
+        let position = transfer.position();
+        if position >= transfer.end_position() {
+            return Ok(Bytes::new());
+        }
+        let at = self.stream.span.start + position;
+        let availability = &self.stream.torrent.availability;
+        let frame = if transfer.sent() == 0 { FIRST_FRAME } else { FRAME };
+        let limit = self.stream.span.start + transfer.end_position().min(position + frame);
+        let mut end = availability.readable_end(at, limit);
+        if end == at {
+            transfer.set_blocked(true);
+            self.stream.changed();
+            tokio::select! {
+                () = availability.readable(at) => {}
+                cut = transfer.until_ended() => return Err(cut),
+            }
+            transfer.set_blocked(false);
+            self.stream.changed();
+            end = availability.readable_end(at, limit);
+        }
+        let bytes = self.read(position, (end - at) as usize).await?;
+        // What was read counts only while the stream lives: a cut between the look and the read must win.
+        if let Some(cut) = transfer.ended() {
+            return Err(cut);
+        }
+        transfer.advance(bytes.len() as u64);
+        if position / FRAME != transfer.position() / FRAME {
+            self.stream.changed();
+        }
+        Ok(bytes)
+    }
+
+    async fn read(&self, position: u64, len: usize) -> Result<Bytes, Cut> {
+        let quick = self.stream.data.try_read(position, len);
+        let result = match quick {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => {
+                let data = Arc::clone(&self.stream.data);
+                let read = self.runtime.spawn_blocking(move || data.read(position, len));
+                read.await.unwrap_or_else(|_| {
+                    Err(storage::Error::Missing { path: self.stream.data.path().to_owned() })
+                })
+            }
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| {
+            self.stream.damaged(error.to_string());
+            Cut::Lost
+        })
+    }
+}
