@@ -40,6 +40,7 @@ check: ## formatting, clippy with warnings denied, then `make test`
 	@$(MAKE) test
 
 lib: ## libvozduxan.a through CMake, in build/PROFILE
+	@mkdir -p '$(BUILD)'
 	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' >'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
 	@cmake --build '$(BUILD)' --target vozduxan
 

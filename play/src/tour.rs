@@ -46,6 +46,20 @@ pub struct Plan {
     pub sound: Option<Program>,
 }
 
+impl Plan {
+    fn wish<'a>(&'a self, stream: &'a Stream, index: usize, first: u64) -> Wish<'a> {
+        let original = self.originals.iter().flatten().find(|original| original.index == index);
+        Wish {
+            url: &stream.url,
+            first,
+            len: stream.len,
+            truth: original.map(|original| original.path.as_path()),
+            byte_rate: byte_rate(&stream.mime),
+            patience: self.patience,
+        }
+    }
+}
+
 /// Why a tour ended early; the report has the details.
 pub struct Ended;
 
@@ -154,7 +168,7 @@ impl Tour<'_> {
         let stream = self.prepare(files, index, what)?;
         self.report.time(what, begin.elapsed());
         let asked = Instant::now();
-        let opened = Listener::open(&self.wish(&stream, index, 0)).map(drop);
+        let opened = Listener::open(&self.plan.wish(&stream, index, 0)).map(drop);
         let time = asked.elapsed();
         self.succeeded("the first byte over HTTP", opened.map_err(|error| error.to_string()))?;
         self.report.time(first_byte, time);
@@ -185,7 +199,8 @@ impl Tour<'_> {
     ) -> Result<(), Ended> {
         let begin = Instant::now();
         self.host.notify_position(&stream.token, first);
-        let wish = self.wish(stream, index, first);
+        let plan = self.plan;
+        let wish = plan.wish(stream, index, first);
         let listener = Listener::open(&wish);
         let time = begin.elapsed();
         let mut listener = self.succeeded("the transfer", listener.map_err(|error| error.to_string()))?;
@@ -225,7 +240,7 @@ impl Tour<'_> {
         let stream = self.prepare(files, next, "prepare of the next track")?;
         self.report.time("prepare of the next track", begin.elapsed());
         let prepared = Instant::now();
-        let opened = Listener::open(&self.wish(&stream, next, 0)).map(drop);
+        let opened = Listener::open(&self.plan.wish(&stream, next, 0)).map(drop);
         let time = prepared.elapsed();
         self.succeeded("the next track's first byte", opened.map_err(|error| error.to_string()))?;
         self.report.time("first byte of the next track", time);
@@ -244,18 +259,6 @@ impl Tour<'_> {
             Err(error) => Err(error.to_string()),
         };
         self.report.check("its URL answers 404", gone);
-    }
-
-    fn wish<'a>(&'a self, stream: &'a Stream, index: usize, first: u64) -> Wish<'a> {
-        let original = self.plan.originals.iter().flatten().find(|original| original.index == index);
-        Wish {
-            url: &stream.url,
-            first,
-            len: stream.len,
-            truth: original.map(|original| original.path.as_path()),
-            byte_rate: byte_rate(&stream.mime),
-            patience: self.plan.patience,
-        }
     }
 
     /// The value, or a failed check and the end; no failure when it was Ctrl-C.
