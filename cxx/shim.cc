@@ -259,10 +259,6 @@ void Shim::announce(std::uint32_t const torrent) const {
   found.handle.force_dht_announce();
 }
 
-void Shim::set_settings(rust::Slice<Setting const> const settings) const {
-  state_->session->apply_settings(to_settings(settings));
-}
-
 rust::Vec<std::uint8_t> Shim::dht_state() const {
   std::vector<char> const bytes =
       lt::write_session_params_buf(state_->session->session_state(lt::session_handle::save_dht_state),
@@ -274,8 +270,6 @@ std::uint32_t Shim::dht_nodes() const {
   lt::session_params const params = state_->session->session_state(lt::session_handle::save_dht_state);
   return static_cast<std::uint32_t>(params.dht_state.nodes.size() + params.dht_state.nodes6.size());
 }
-
-std::uint16_t Shim::listen_port() const { return state_->session->listen_port(); }
 
 void Shim::shut_down() const {
   if (!state_->session) return;

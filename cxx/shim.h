@@ -41,10 +41,8 @@ class Shim {
   void recheck(std::uint32_t torrent) const;
   void recover(std::uint32_t torrent) const;
   void announce(std::uint32_t torrent) const;
-  void set_settings(rust::Slice<Setting const> settings) const;
   rust::Vec<std::uint8_t> dht_state() const;
   std::uint32_t dht_nodes() const;
-  std::uint16_t listen_port() const;
   void shut_down() const;
 
  private:

@@ -168,10 +168,8 @@ pub mod ffi {
         fn recheck(self: &Shim, torrent: u32);
         fn recover(self: &Shim, torrent: u32);
         fn announce(self: &Shim, torrent: u32);
-        fn set_settings(self: &Shim, settings: &[Setting]) -> Result<()>;
         fn dht_state(self: &Shim) -> Result<Vec<u8>>;
         fn dht_nodes(self: &Shim) -> u32;
-        fn listen_port(self: &Shim) -> u16;
         /// Ends the session and joins its threads.
         fn shut_down(self: &Shim);
     }

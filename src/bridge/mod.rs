@@ -118,11 +118,6 @@ impl Bridge {
         self.shim.dht_nodes()
     }
 
-    /// The BitTorrent port.
-    pub fn listen_port(&self) -> u16 {
-        self.shim.listen_port()
-    }
-
     /// Ends libtorrent and joins its threads. Blocks up to about a second while trackers are told. The engine's
     /// thread must have ended: afterwards only [`Bridge::wake`] may be called.
     pub fn shut_down(&self) {

@@ -26,7 +26,7 @@ use super::waiter::Waiter;
 use super::{Config, Error, FileEntry, Prepared, Role, Stats, file_entries};
 
 /// How long the end waits for callers that are still inside one of the functions.
-const LAST_CALLS: Duration = Duration::from_secs(2);
+const LAST_CALLS: Duration = Duration::from_secs(1);
 /// How long the end waits for the runtime's tasks.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 

@@ -18,8 +18,6 @@ use super::transfer::{Transfer, TransferEnd};
 
 /// What all streams of one torrent share with their readers.
 pub struct TorrentShared {
-    /// The engine's number of the torrent.
-    pub id: u32,
     /// Its identity.
     pub info_hash: InfoHash,
     /// Which pieces may be read.

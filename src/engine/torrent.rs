@@ -175,7 +175,6 @@ impl Torrent {
             Some(shared) => shared.availability.replace(have),
             None => {
                 self.shared = Some(Arc::new(TorrentShared {
-                    id: self.id,
                     info_hash: self.hashes.key(),
                     availability: Availability::new(meta.layout.clone(), have),
                     rate: 0.into(),

@@ -96,8 +96,8 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::symlink;
 
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::storage::scratch::Scratch;
 
     type Open = fn(&Path, &str) -> Result<OwnedFd, Error>;
 

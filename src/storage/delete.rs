@@ -86,8 +86,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::storage::scratch::Scratch;
 
     #[test]
     fn a_folder_goes_with_all_that_is_in_it() {

@@ -108,8 +108,8 @@ mod tests {
     use std::fs::File;
     use std::process::{Command, Stdio};
 
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::storage::scratch::Scratch;
 
     fn number(storage_path: &Path) -> (u32, Instance) {
         let instance = take(storage_path).unwrap();

@@ -214,8 +214,8 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::{FileExt, symlink};
 
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::storage::scratch::Scratch;
 
     /// 300,000 bytes that differ from place to place.
     fn content() -> Vec<u8> {

@@ -86,8 +86,8 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 
-    use super::super::scratch::Scratch;
     use super::*;
+    use crate::storage::scratch::Scratch;
 
     /// A file of `len` bytes with one written block of 64 KiB, on disk.
     fn sparse(path: &Path, len: u64) -> u64 {
@@ -139,7 +139,7 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         let file = sparse(&deep.join("f"), 70_000);
         assert!(allocated(&folder).unwrap() >= file);
-        super::super::delete::delete(&folder, "d").unwrap();
+        crate::storage::delete::delete(&folder, "d").unwrap();
     }
 
     #[test]

@@ -149,7 +149,13 @@ impl Answer {
 }
 
 /// A swarm of equal peers with an album.
-pub fn swarm(folder: &Folder, kind: Kind, piece_kib: u32, album: vozduxan_swarm::Album, peers: &[PeerSpec]) -> Swarm {
+pub fn swarm(
+    folder: &Folder,
+    kind: Kind,
+    piece_kib: u32,
+    album: vozduxan_swarm::Album,
+    peers: &[PeerSpec],
+) -> Swarm {
     let spec = TorrentSpec { kind, piece_len: piece_kib * 1024, ..TorrentSpec::default() };
     let builder: Builder = Swarm::builder(&folder.0).album(album).torrent(spec);
     let builder = peers.iter().fold(builder, |builder, peer| builder.peer(peer.clone()));
@@ -162,7 +168,11 @@ pub fn same_as_source(swarm: &Swarm, file: usize, at: u64, bytes: &[u8]) {
     let source = &swarm.files().into_iter().find(|f| f.index == file).expect("a file of the torrent");
     let whole = std::fs::read(&source.disk_path).expect("source");
     let at = usize::try_from(at).expect("fits");
-    assert!(whole[at..at + bytes.len()] == *bytes, "wrong bytes at {at} of {}", source.torrent_path.display());
+    assert!(
+        whole[at..at + bytes.len()] == *bytes,
+        "wrong bytes at {at} of {}",
+        source.torrent_path.display()
+    );
 }
 
 /// Milliseconds since.

@@ -35,7 +35,10 @@ fn a_track_starts_plays_and_seeks() {
     drop(answer);
     let at = stream.file_len * 7 / 10;
     let mut answer = get(port, &host.path(&stream), Some(&format!("bytes={at}-")));
-    assert_eq!(answer.header("content-range"), Some(&*format!("bytes {at}-{}/{}", stream.file_len - 1, stream.file_len)));
+    assert_eq!(
+        answer.header("content-range"),
+        Some(&*format!("bytes {at}-{}/{}", stream.file_len - 1, stream.file_len))
+    );
     let jumped = answer.take(32 * 1024);
     println!("seek {} ms", ms(t));
     same_as_source(&swarm, file, at, &jumped);
@@ -55,7 +58,8 @@ fn a_magnet_brings_its_metadata_from_the_swarm() {
     let file = swarm.files()[0].index;
     let magnet = swarm.magnet();
     let t = Instant::now();
-    let stream = host.prepare(Input { magnet: Some(&magnet), torrent: None }, file, Role::Main).expect("prepare");
+    let stream =
+        host.prepare(Input { magnet: Some(&magnet), torrent: None }, file, Role::Main).expect("prepare");
     println!("prepare {} ms", ms(t));
     let head = get(host.session.http_port(), &host.path(&stream), None).take(32 * 1024);
     same_as_source(&swarm, file, 0, &head);
@@ -70,7 +74,9 @@ fn errors_say_what_was_wrong() {
     let input = Input { magnet: None, torrent: Some(&swarm.torrent().bytes) };
     let count = swarm.torrent().files.len();
     match host.prepare(input, count, Role::Main) {
-        Err(Error::InvalidFile(text)) => assert!(text.contains("out of range") && text.contains(&count.to_string()), "{text}"),
+        Err(Error::InvalidFile(text)) => {
+            assert!(text.contains("out of range") && text.contains(&count.to_string()), "{text}")
+        }
         other => panic!("{other:?}"),
     }
     let cover = swarm.torrent().files.iter().position(|f| f.path.ends_with("cover.jpg")).expect("a cover");
