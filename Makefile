@@ -12,8 +12,8 @@ FILE =
 LOG =
 # play: 1 starts no audio player.
 SILENT =
-# Cargo profile of the library under CMake. dev: optimised, built in a fifth of release's time (whole-program LTO), and
-# a tenth of what a line delivers either way. `make play PROFILE=release` links what gets installed.
+# Cargo profile of the library under CMake. dev is optimised too and builds without release's whole-program LTO; a
+# swarm's line is what takes the time either way. `make play PROFILE=release` links what gets installed.
 PROFILE = dev
 # CMake's build directory; one for each profile.
 BUILD = build/$(PROFILE)
@@ -41,13 +41,13 @@ check: ## formatting, clippy with warnings denied, then `make test`
 
 lib: ## libvozduxan.a through CMake, in build/PROFILE
 	@mkdir -p '$(BUILD)'
-	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' >'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
+	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DCMAKE_RULE_MESSAGES=OFF >'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
 	@cmake --build '$(BUILD)' --target vozduxan
 
 c-test: ## the C and C++ tests by ctest, those that stream inside a loopback swarm
 	@cargo build -q --locked -p vozduxan-swarm
 	@mkdir -p '$(BUILD)'
-	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DVOZDUXAN_BUILD_TESTS=ON \
+	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DCMAKE_RULE_MESSAGES=OFF -DVOZDUXAN_BUILD_TESTS=ON \
 		'-DVOZDUXAN_SWARM_RUNNER=$(swarm);run;--' >'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
 	@cmake --build '$(BUILD)'
 	@ctest --test-dir '$(BUILD)' --output-on-failure

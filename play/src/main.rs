@@ -155,7 +155,8 @@ impl World {
         std::fs::create_dir(&storage)?;
         std::fs::write(storage.join("vozduxan.toml"), Swarm::settings_toml())?;
         let originals = swarm.files().into_iter().map(|file| Original {
-            name: file.torrent_path.to_string_lossy().into_owned(),
+            // Listed are paths inside the torrent, so without its own name in front.
+            name: file.torrent_path.iter().skip(1).collect::<PathBuf>().to_string_lossy().into_owned(),
             index: file.index,
             len: file.len,
             path: file.disk_path,
