@@ -71,6 +71,7 @@ fn play(options: &Options) -> io::Result<u8> {
         report.summary();
         return Ok(1);
     };
+    let port = host.http_port();
     let watcher = std::thread::spawn({
         let (host, interrupted) = (host.clone(), interrupted.clone());
         move || end_on_signal(&mut signals, &host, &interrupted)
@@ -81,14 +82,14 @@ fn play(options: &Options) -> io::Result<u8> {
         Tour { report: &mut report, plan, host: host.clone(), interrupted: &interrupted, peers_seen: false };
     // What went wrong is in the report.
     let _ = tour.run();
+    handle.close();
+    // It ends with the handle, and with the session when there was a signal; a panic in it tells by its own message.
+    let _ = watcher.join();
     let interrupted = interrupted.load(Ordering::Relaxed);
     if interrupted {
-        report.line("Interrupted: cleaning up.");
+        report.line("Interrupted: the session is destroyed.");
     }
-    tour::destroy(&mut report, &host, &log);
-    handle.close();
-    // It ends with the handle; a panic in it is told by its own message.
-    let _ = watcher.join();
+    tour::destroy(&mut report, &host, port, &log);
     report.summary();
     if !report.all_right() && !options.log {
         eprintln!("\nThe engine's log:\n{}", log.lines().join("\n"));

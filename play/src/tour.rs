@@ -273,10 +273,9 @@ impl Tour<'_> {
     }
 }
 
-/// Ends the session and checks that it is ended.
-pub fn destroy(report: &mut Report, host: &Host, log: &Log) {
+/// Ends the session, if Ctrl-C has not, and checks that it is ended. `port` is where its HTTP server listened.
+pub fn destroy(report: &mut Report, host: &Host, port: u16, log: &Log) {
     report.line("-- destroy");
-    let port = host.http_port();
     let begin = Instant::now();
     host.destroy();
     let time = begin.elapsed();
