@@ -23,6 +23,8 @@ const SPARE: f64 = 1.0;
 /// A block on its way.
 #[derive(Clone, Copy, Debug)]
 struct Late {
+    /// In the plan.
+    place: usize,
     piece: u32,
     block: u32,
     /// Seconds from now; of several copies the soonest.
@@ -58,20 +60,22 @@ impl Copies {
                 entry.0 = entry.0.min(expected);
             }
         }
-        let mut late: Vec<(usize, Late)> = soonest
+        let mut late: Vec<Late> = soonest
             .into_iter()
-            .map(|((at, piece, block), (expected, due))| (at, Late { piece, block, expected, due }))
+            .map(|((place, piece, block), (expected, due))| Late { place, piece, block, expected, due })
             .collect();
-        late.sort_by(|(at, a), (other, b)| at.cmp(other).then(b.expected.total_cmp(&a.expected)));
-        Self { late: late.into_iter().map(|(_, late)| late).collect() }
+        late.sort_by(|a, b| a.place.cmp(&b.place).then(b.expected.total_cmp(&a.expected)));
+        Self { late }
     }
 
-    /// The best block for a peer that would bring it in `own` seconds, if any is worth it.
+    /// The best block of the plan's first `places` for a peer that would bring it in `own` seconds, if any is worth
+    /// it.
     pub(super) fn take(
         &mut self,
         id: PeerId,
         peer: &Peer,
         own: f64,
+        places: usize,
         board: &Board,
         now: Duration,
     ) -> Option<(u32, u32)> {
@@ -89,7 +93,9 @@ impl Copies {
                     && (piece.only.is_empty() || piece.only.contains(&id))
             })
         };
-        let at = self.late.iter().position(|late| is_worth(late) && is_allowed(late))?;
+        let near = self.late.iter().take_while(|late| late.place < places);
+        let at =
+            near.enumerate().find_map(|(at, late)| (is_worth(late) && is_allowed(late)).then_some(at))?;
         // With this copy under way it is no longer late.
         let late = self.late.remove(at);
         Some((late.piece, late.block))
