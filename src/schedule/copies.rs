@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::board::Board;
 use super::peer::{Peer, PeerId};
-use super::piece::MOST_ASKED;
+use super::piece::{MOST_ASKED, MOST_ASKED_OF_SLOW};
 use super::plan::{Tier, Want};
 
 /// A second copy must be expected to come this much sooner than the first.
@@ -88,7 +88,8 @@ impl Copies {
         let is_allowed = |late: &Late| {
             board.piece(late.piece).is_some_and(|piece| {
                 let asked = piece.asked_of(late.block);
-                asked.len() < MOST_ASKED
+                let most = if own * 2.0 < late.expected { MOST_ASKED_OF_SLOW } else { MOST_ASKED };
+                asked.len() < most
                     && !asked.contains(&id)
                     && (piece.only.is_empty() || piece.only.contains(&id))
             })
