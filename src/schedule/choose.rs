@@ -90,7 +90,7 @@ impl Picker {
         let mut refused = 0;
         for at in 0..self.plan.wants.len() {
             if at == look.waited
-                && let Some(copy) = self.copy(id, eta, look)
+                && let Some(copy) = self.copy(id, eta, at, look)
             {
                 return Some(copy);
             }
@@ -101,9 +101,16 @@ impl Picker {
             if self.essential_only && want.tier != Tier::Now {
                 continue;
             }
-            if !self.board.as_ref()?.is_open(want.piece)
-                || !self.peers.get(&id)?.may_have(want.piece, look.now)
+            let is_open = self.board.as_ref()?.is_open(want.piece);
+            // What is on its way may be late: that goes before what is further ahead.
+            if !is_open
+                && at >= look.waited
+                && want.tier == Tier::Urgent
+                && let Some(copy) = self.copy(id, eta, at + 1, look)
             {
+                return Some(copy);
+            }
+            if !is_open || !self.peers.get(&id)?.may_have(want.piece, look.now) {
                 continue;
             }
             if want.tier != Tier::Ahead && (refused == REFUSALS || self.is_too_late(eta, at, look)) {
@@ -115,18 +122,18 @@ impl Picker {
             }
         }
         if look.waited == self.plan.wants.len()
-            && let Some(copy) = self.copy(id, eta, look)
+            && let Some(copy) = self.copy(id, eta, look.waited, look)
         {
             return Some(copy);
         }
         if self.essential_only || share_only { None } else { self.rest(id, look) }
     }
 
-    fn copy(&mut self, id: PeerId, eta: f64, look: &mut Look) -> Option<(u32, u32)> {
+    fn copy(&mut self, id: PeerId, eta: f64, places: usize, look: &mut Look) -> Option<(u32, u32)> {
         let board = self.board.as_mut()?;
         let copies =
             look.copies.get_or_insert_with(|| Copies::new(&self.plan.wants, board, &self.peers, look.now));
-        let (piece, block) = copies.take(id, self.peers.get(&id)?, eta, board, look.now)?;
+        let (piece, block) = copies.take(id, self.peers.get(&id)?, eta, places, board, look.now)?;
         board.copy(piece, block, id);
         Some((piece, block))
     }
@@ -216,6 +223,9 @@ impl Look {
     fn room(&self, peer: &Peer) -> usize {
         if !peer.is_usable(self.now) {
             return 0;
+        }
+        if peer.is_owing() {
+            return 1usize.saturating_sub(peer.asks().len());
         }
         let depth = self.depth(peer);
         let share = peer.depth(self.usable).max(self.share);

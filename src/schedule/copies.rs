@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::board::Board;
 use super::peer::{Peer, PeerId};
-use super::piece::MOST_ASKED;
+use super::piece::{MOST_ASKED, MOST_ASKED_OF_SLOW};
 use super::plan::{Tier, Want};
 
 /// A second copy must be expected to come this much sooner than the first.
@@ -23,6 +23,8 @@ const SPARE: f64 = 1.0;
 /// A block on its way.
 #[derive(Clone, Copy, Debug)]
 struct Late {
+    /// In the plan.
+    place: usize,
     piece: u32,
     block: u32,
     /// Seconds from now; of several copies the soonest.
@@ -58,20 +60,22 @@ impl Copies {
                 entry.0 = entry.0.min(expected);
             }
         }
-        let mut late: Vec<(usize, Late)> = soonest
+        let mut late: Vec<Late> = soonest
             .into_iter()
-            .map(|((at, piece, block), (expected, due))| (at, Late { piece, block, expected, due }))
+            .map(|((place, piece, block), (expected, due))| Late { place, piece, block, expected, due })
             .collect();
-        late.sort_by(|(at, a), (other, b)| at.cmp(other).then(b.expected.total_cmp(&a.expected)));
-        Self { late: late.into_iter().map(|(_, late)| late).collect() }
+        late.sort_by(|a, b| a.place.cmp(&b.place).then(b.expected.total_cmp(&a.expected)));
+        Self { late }
     }
 
-    /// The best block for a peer that would bring it in `own` seconds, if any is worth it.
+    /// The best block of the plan's first `places` for a peer that would bring it in `own` seconds, if any is worth
+    /// it.
     pub(super) fn take(
         &mut self,
         id: PeerId,
         peer: &Peer,
         own: f64,
+        places: usize,
         board: &Board,
         now: Duration,
     ) -> Option<(u32, u32)> {
@@ -84,12 +88,15 @@ impl Copies {
         let is_allowed = |late: &Late| {
             board.piece(late.piece).is_some_and(|piece| {
                 let asked = piece.asked_of(late.block);
-                asked.len() < MOST_ASKED
+                let most = if own * 2.0 < late.expected { MOST_ASKED_OF_SLOW } else { MOST_ASKED };
+                asked.len() < most
                     && !asked.contains(&id)
                     && (piece.only.is_empty() || piece.only.contains(&id))
             })
         };
-        let at = self.late.iter().position(|late| is_worth(late) && is_allowed(late))?;
+        let near = self.late.iter().take_while(|late| late.place < places);
+        let at =
+            near.enumerate().find_map(|(at, late)| (is_worth(late) && is_allowed(late)).then_some(at))?;
         // With this copy under way it is no longer late.
         let late = self.late.remove(at);
         Some((late.piece, late.block))

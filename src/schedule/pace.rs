@@ -26,10 +26,11 @@ const SAMPLES_KEPT: usize = 4;
 const RATE_AGE: f64 = 0.3;
 /// A rate seen over less time than this may be a burst out of somebody's buffer: it does not count yet.
 const BURST: f64 = 0.012;
-/// The delay is measured anew after this long,
-const DELAY_AGE: Duration = Duration::from_secs(5);
+/// The delay is measured anew after this long and as many blocks,
+const DELAY_AGE: f64 = 5.0;
+const DELAY_BLOCKS: f64 = 40.0;
 /// ... over this many blocks that were asked for while the queue was low.
-const DELAY_SAMPLES: u32 = 4;
+const DELAY_SAMPLES: u32 = 2;
 /// Rate assumed before anything is known, bytes per second.
 pub const GUESSED_RATE: f64 = 250_000.0;
 /// Round trip assumed before anything is known, seconds.
@@ -119,8 +120,9 @@ impl Pace {
             self.rate = Some(((2.0 * BLOCK / latency.max(0.001)).min(GUESSED_RATE), false));
         }
         self.delay = Some(self.delay.map_or(latency, |least| least.min(latency)));
+        let (age, block_time) = (now.saturating_sub(self.delay_since).as_secs_f64(), self.block_time());
         match &mut self.draining {
-            None if !self.growing && now.saturating_sub(self.delay_since) > DELAY_AGE => {
+            None if !self.growing && age > DELAY_AGE + DELAY_BLOCKS * block_time => {
                 self.draining = Some((now, f64::MAX, 0));
             }
             None => {}
@@ -185,6 +187,7 @@ impl Pace {
         };
         let bytes = gain * self.rate() * (self.trip() + HANDLING);
         // One more: the one that is on the line while the next is asked for.
-        self.is_known().then_some((bytes / BLOCK).ceil() as usize + 1)
+        let one = usize::from(self.draining.is_none());
+        self.is_known().then_some((bytes / BLOCK).ceil() as usize + one)
     }
 }

@@ -25,6 +25,8 @@ const STALL_MAX: f64 = 8.0;
 /// without a block in between.
 const REFUSAL: Duration = Duration::from_millis(250);
 const REFUSAL_DOUBLINGS: u32 = 5;
+/// A block that is late by less than this many seconds may be on its way.
+const OVERDUE: f64 = 0.1;
 /// A cancelled block that did not come for this long will not come.
 const GHOST_MAX: f64 = 1.0;
 
@@ -54,6 +56,8 @@ pub struct Peer {
     pace: Pace,
     /// When the peer was last useful, or was first asked.
     idle_since: Duration,
+    /// Since when a block is late that was taken from the peer since: it has to show that it lives.
+    owing: Option<Duration>,
     /// Failed pieces that this peer gave blocks of, minus good ones.
     suspicion: i32,
     delivered: u64,
@@ -85,6 +89,7 @@ impl Peer {
             queue: DEFAULT_QUEUE,
             pace: Pace::new(now),
             idle_since: now,
+            owing: None,
             suspicion: 0,
             delivered: 0,
             refusals: Vec::new(),
@@ -212,7 +217,7 @@ impl Peer {
     #[must_use]
     pub fn depth(&self, usable: usize) -> usize {
         let first = || (2 * FIRST_ASKS / (usable + 1)).clamp(FIRST_ASKS_MIN, FIRST_ASKS);
-        self.pace.depth().unwrap_or_else(first).clamp(2, self.queue)
+        self.pace.depth().unwrap_or_else(first).clamp(1, self.queue)
     }
 
     /// Whether the peer's rate was measured; before, it is a guess.
@@ -224,7 +229,9 @@ impl Peer {
     /// A request was sent.
     pub fn asked(&mut self, ask: Ask) {
         if self.asks.is_empty() {
-            self.idle_since = ask.at;
+            if self.owing.is_none() {
+                self.idle_since = ask.at;
+            }
             self.pace.restart();
         }
         self.asks.push(ask);
@@ -238,6 +245,10 @@ impl Peer {
         };
         let wait = (self.eta(ahead, now) + self.pace.trip()).min(GHOST_MAX);
         self.ghosts.push((piece, block, now + Duration::from_secs_f64(wait)));
+        let overdue = self.overdue(now);
+        if overdue > self.pace.block_time().max(OVERDUE) {
+            self.owing.get_or_insert(now.saturating_sub(Duration::from_secs_f64(overdue)));
+        }
         self.asks.remove(ahead);
         true
     }
@@ -259,6 +270,7 @@ impl Peer {
     /// Every request is gone (choked without BEP 6, or the connection ended).
     pub fn forget_all(&mut self) -> Vec<Ask> {
         self.ghosts.clear();
+        self.owing = None;
         std::mem::take(&mut self.asks)
     }
 
@@ -268,6 +280,7 @@ impl Peer {
         let ask = found.map(|at| self.asks.remove(at));
         self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
         self.refused = 0;
+        self.owing = None;
         self.delivered += u64::from(len);
         self.idle_since = now;
         self.pace.arrived(ask.map(|ask| now.saturating_sub(ask.at)), len, now);
@@ -276,6 +289,9 @@ impl Peer {
 
     /// Seconds by which the oldest request is late, negative while it is not due.
     fn overdue(&self, now: Duration) -> f64 {
+        if let Some(since) = self.owing {
+            return now.saturating_sub(since).as_secs_f64();
+        }
         let Some(first) = self.asks.first() else { return f64::MIN };
         let begun = (first.at.as_secs_f64() + self.pace.trip()).max(self.idle_since.as_secs_f64());
         now.as_secs_f64() - begun - self.pace.block_time()
@@ -298,7 +314,7 @@ impl Peer {
     #[must_use]
     pub fn eta(&self, ahead: usize, now: Duration) -> f64 {
         let block = BLOCK / self.rate(now);
-        let first = if self.asks.is_empty() {
+        let first = if self.asks.is_empty() && self.owing.is_none() {
             self.pace.trip() + block
         } else {
             // What is overdue is expected to take as long again: nobody knows better.
@@ -310,17 +326,24 @@ impl Peer {
         if ahead < self.asks.len() { queued } else { queued.max(self.pace.trip() + block) }
     }
 
-    /// Time since the peer last gave something, while something is outstanding.
+    /// Time since the peer last gave something, while it owes something.
     #[must_use]
     pub fn silence(&self, now: Duration) -> Duration {
-        if self.asks.is_empty() { Duration::ZERO } else { now.saturating_sub(self.idle_since) }
+        let owes = !self.asks.is_empty() || self.owing.is_some();
+        if owes { now.saturating_sub(self.idle_since) } else { Duration::ZERO }
     }
 
     /// Whether the peer should be worked around: it owes something and gives nothing.
     #[must_use]
     pub fn is_stalled(&self, now: Duration) -> bool {
         let patience = STALL + 4.0 * self.pace.trip() + 3.0 * self.pace.block_time();
-        self.silence(now).as_secs_f64() > patience.min(STALL_MAX)
+        !self.asks.is_empty() && self.silence(now).as_secs_f64() > patience.min(STALL_MAX)
+    }
+
+    /// Whether the peer let a block be late and has given nothing since: one request is enough to see that it lives.
+    #[must_use]
+    pub fn is_owing(&self) -> bool {
+        self.owing.is_some()
     }
 
     /// Whether the peer may be asked at all now.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::peer::PeerId;
 
-/// Most peers that are asked for one block at the same time.
+/// Most peers that are asked for one block at the same time,
 pub const MOST_ASKED: usize = 3;
+/// ... and when the next one would bring it in less than half the time: all before it may have been slow.
+pub const MOST_ASKED_OF_SLOW: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Block {

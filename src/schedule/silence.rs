@@ -15,6 +15,9 @@ impl Picker {
         let mut returned = Vec::new();
         for (id, peer) in &mut self.peers {
             peer.forgive(now);
+            if peer.dropped {
+                continue;
+            }
             if peer.silence(now) > DROP {
                 peer.dropped = true;
                 self.commands.push(Command::Drop(*id));

@@ -29,8 +29,8 @@ fn one_liar_among_several_does_not_delay_the_start_much() {
     for piece_len in [256 << 10, 1 << 20] {
         let mut world = World::new(piece_len, 16 * MB, swarm(1, 3, 250e3));
         let (took, limit) = start(&mut world);
-        // One try in vain, and one by half of the peers.
-        assert!(took < limit * 3.6, "took {took:.2} s, limit {limit:.2}");
+        // At worst one try in vain, and one by each half of the peers.
+        assert!(took < limit * 5.0, "took {took:.2} s, limit {limit:.2}");
         world.run(120.0, World::is_whole);
         assert_eq!(world.dropped, vec![1]);
     }

@@ -76,23 +76,28 @@ impl Line {
 
     /// When a block that is begun now would be sent.
     pub fn sent_at(&self, now: f64, bytes: u32) -> f64 {
-        let start = self.frozen.filter(|(from, until)| (*from..*until).contains(&now)).map_or(now, |(_, u)| u);
+        let start =
+            self.frozen.filter(|(from, until)| (*from..*until).contains(&now)).map_or(now, |(_, u)| u);
         start + f64::from(bytes) / self.rate
     }
 }
 
 /// The earliest moment at which lines, each giving its first byte three round trips after it is there (connect,
-/// handshake, request), could have brought `bytes` together in whole blocks.
+/// handshake, request) and nothing while frozen, could have brought `bytes` together in whole blocks.
 pub fn limit(lines: &[Line], bytes: u64) -> f64 {
     let block = f64::from(BLOCK_LEN);
-    let brought = |time: f64| -> f64 {
-        let time = |line: &Line| (time - line.online.0 - 3.0 * line.rtt).max(0.0);
-        lines.iter().map(|line| (line.rate * time(line) / block + 1e-9).floor()).sum()
+    let brought = |line: &Line, time: f64| -> f64 {
+        let (from, until) = (line.online.0 + 2.5 * line.rtt, time - line.rtt / 2.0);
+        let frozen = line.frozen.map_or(0.0, |(a, b)| (until.min(b) - from.max(a)).max(0.0));
+        // What is begun before the frost still gets through.
+        let begun = f64::from(frozen > 0.0);
+        (line.rate * (until - from - frozen).max(0.0) / block + 1e-9).floor() + begun
     };
     let (mut low, mut high) = (0.0, 1e5);
     for _ in 0..80 {
         let middle = f64::midpoint(low, high);
-        if brought(middle) >= (bytes as f64 / block).floor() { high = middle } else { low = middle }
+        let blocks: f64 = lines.iter().map(|line| brought(line, middle)).sum();
+        if blocks >= (bytes as f64 / block).floor() { high = middle } else { low = middle }
     }
     high
 }

@@ -25,7 +25,10 @@ fn starts_within(factor: f64, piece_len: u32, lines: Vec<Line>) {
         world.handling = handling;
         let (took, limit) = start(&mut world);
         let ratio = (took - handling) / limit;
-        assert!(ratio <= factor, "took {took:.3} s, limit {limit:.3} s, ratio {ratio:.3}, handling {handling}");
+        assert!(
+            ratio <= factor,
+            "took {took:.3} s, limit {limit:.3} s, ratio {ratio:.3}, handling {handling}"
+        );
     }
 }
 
@@ -94,8 +97,7 @@ fn head_and_tail_come_together() {
     main.now.push(8 * MB - 200_000..8 * MB);
     world.want(vec![main]);
     let tail = world.layout.pieces_of(&(8 * MB - 200_000..8 * MB));
-    let bytes: u64 =
-        tail.clone().chain([0]).map(|piece| u64::from(world.layout.len_of(piece))).sum();
+    let bytes: u64 = tail.clone().chain([0]).map(|piece| u64::from(world.layout.len_of(piece))).sum();
     let limit = limit(&[Line::new(1e6, 0.06)], bytes);
     let took = world.run(60.0, |w| w.has(0) && tail.clone().all(|piece| w.has(piece)));
     assert!(took <= limit * 1.05, "took {took:.3}, limit {limit:.3}");

@@ -316,7 +316,9 @@ impl<C: Chooser> World<C> {
                 return false;
             }
             What::Arrive(id, piece, block, wrong) => self.arrive(id, piece, block, wrong),
-            What::Reject(peer, piece, block) => self.hear(Input::Rejected { peer: PeerId(peer), piece, block }),
+            What::Reject(peer, piece, block) => {
+                self.hear(Input::Rejected { peer: PeerId(peer), piece, block })
+            }
             What::Pump => {
                 self.pumping = false;
                 self.pump();
@@ -407,7 +409,14 @@ impl<C: Chooser> World<C> {
 
     /// Plays from `position` for `seconds` of music at `rate`, telling the position every 100 ms and waiting where
     /// data is missing. `others` are wanted all the time. Answers how long playback stood still.
-    pub fn play(&mut self, file: &Range<u64>, position: u64, seconds: f64, rate: u64, others: &[Demand]) -> f64 {
+    pub fn play(
+        &mut self,
+        file: &Range<u64>,
+        position: u64,
+        seconds: f64,
+        rate: u64,
+        others: &[Demand],
+    ) -> f64 {
         const STEP: f64 = 0.1;
         let (mut stalled, mut played) = (0.0, 0.0);
         while played < seconds {
