@@ -17,6 +17,7 @@ use super::layout::Layout;
 use super::peer::{Ask, Peer, PeerId};
 use super::piece::Piece;
 use super::plan::{Demand, Plan, Tier, Windows, plan};
+use super::trust::{CAUTION_AFTER_FAILURE, CAUTION_AT_FIRST};
 
 /// A look while somebody waits, and otherwise.
 const LOOK_WAITING: Duration = Duration::from_millis(25);
@@ -37,6 +38,8 @@ pub struct Picker {
     pub(super) commands: Vec<Command>,
     /// Bytes that came more than once or belonged to a failed piece.
     pub(super) wasted: u64,
+    /// Right pieces still to come before peers may share pieces that have time; see `trust`.
+    pub(super) caution: u32,
     /// Nothing may be fetched (disk full, over the cache limit) beyond what somebody waits for.
     pub(super) essential_only: bool,
 }
@@ -54,6 +57,7 @@ impl Picker {
             peers: BTreeMap::new(),
             commands: Vec::new(),
             wasted: 0,
+            caution: CAUTION_AT_FIRST,
             essential_only: false,
         }
     }
@@ -241,6 +245,7 @@ impl Picker {
             }
         }
         self.plan.wants.retain(|want| want.piece != piece);
+        self.caution = self.caution.saturating_sub(1);
     }
 
     fn failed(&mut self, piece: u32, now: Duration) {
@@ -255,6 +260,7 @@ impl Picker {
             }
         }
         self.blame(&givers);
+        self.caution = CAUTION_AFTER_FAILURE;
         self.replan();
     }
 

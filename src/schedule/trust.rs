@@ -15,11 +15,16 @@ use super::plan::{Tier, Want};
 
 /// Blame for a piece that failed with one giver.
 const PROVEN: i32 = 16;
+/// Right pieces that must have come before pieces that have time are shared: libtorrent distrusts every giver of a
+/// wrong piece and bans after four, the honest ones too. Until the first piece has passed nothing is known of anyone.
+pub(super) const CAUTION_AT_FIRST: u32 = 0;
+/// The same after a wrong piece.
+pub(super) const CAUTION_AFTER_FAILURE: u32 = 16;
 
 impl Picker {
-    /// Whether a failed piece has not passed yet.
+    /// Whether pieces that have time should come from one peer each.
     pub(super) fn is_distrustful(&self) -> bool {
-        self.board.as_ref().is_some_and(|board| board.pieces().values().any(|piece| piece.failures > 0))
+        self.caution > 0
     }
 
     /// A piece of these givers was wrong.
