@@ -63,8 +63,9 @@ if(_failed)
 endif()
 
 # 4. The functions stay global, all else becomes local. The LLVM bitcode of Rust's own objects goes too: binutils with
-#    an older LLVM plugin cannot read it and would fail on the archive.
-execute_process(COMMAND "${OBJCOPY}" --remove-section=.llvmbc --remove-section=.llvmcmd --strip-debug
+#    an older LLVM plugin cannot read it and would fail on the archive. So do names that nothing refers to: GNU ld
+#    leaves weak references of dropped sections behind as strong ones, and lld then misses functions of newer glibcs.
+execute_process(COMMAND "${OBJCOPY}" --remove-section=.llvmbc --remove-section=.llvmcmd --strip-unneeded
   "--keep-global-symbols=${EXPORTS}" "${OBJECT}.all" "${OBJECT}" RESULT_VARIABLE _failed)
 file(REMOVE "${OBJECT}.all")
 if(_failed)

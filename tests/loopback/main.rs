@@ -1,6 +1,8 @@
 //! The whole engine on a real swarm on loopback.
 
+mod albums;
 mod host;
+mod restart;
 
 use std::time::{Duration, Instant};
 
