@@ -50,7 +50,8 @@ c-test: ## the C and C++ tests by ctest, those that stream inside a loopback swa
 	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DCMAKE_RULE_MESSAGES=OFF -DVOZDUXAN_BUILD_TESTS=ON \
 		'-DVOZDUXAN_SWARM_RUNNER=$(swarm);run;--' >'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
 	@cmake --build '$(BUILD)'
-	@ctest --test-dir '$(BUILD)' --output-on-failure
+	@# Four at a time on any machine: they mostly wait for lines of a fixed rate, and for a timeout of 90 s.
+	@ctest --test-dir '$(BUILD)' --output-on-failure --parallel 4
 
 header: ## writes include/vozduxan.h anew from src/abi
 	UPDATE_HEADER=1 cargo test -q --locked --test header
