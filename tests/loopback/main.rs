@@ -1,5 +1,6 @@
 //! The whole engine on a real swarm on loopback.
 
+#[path = "../support/host.rs"]
 mod host;
 
 use std::time::{Duration, Instant};
