@@ -1,7 +1,10 @@
 //! Chromium: an audio element on a page of another origin, as in a host whose user interface is a web view.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
+use crate::host::ms;
 use crate::page::Page;
 use crate::program::installed;
 use crate::shelf::Track;
@@ -23,7 +26,9 @@ fn chromium_plays_seeks_and_lets_the_page_hear() {
     for track in Track::ALL {
         let stream = stage.prepare(track);
         let call = |function: &str, arguments: Value| {
+            let begun = Instant::now();
             let answer = browser.call(function, arguments);
+            println!("{track:?}: {function} {} ms", ms(begun));
             let answer = answer.unwrap_or_else(|error| panic!("{track:?}: {error}\n{}", stage.log()));
             answer.as_f64().unwrap_or_else(|| panic!("{track:?}: {function} answered {answer}"))
         };
