@@ -148,6 +148,10 @@ void TorrentTap::on_files_checked() {
   events_->push(std::move(event));
 }
 
+void TorrentTap::on_state(lt::torrent_status::state_t const state) {
+  if (state == lt::torrent_status::checking_files) report(EventKind::CheckingFiles, 0);
+}
+
 void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {

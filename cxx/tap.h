@@ -31,6 +31,7 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   void on_piece_pass(lt::piece_index_t piece) override;
   void on_piece_failed(lt::piece_index_t piece) override;
   void on_files_checked() override;
+  void on_state(lt::torrent_status::state_t state) override;
 
   // Network thread: sends the requests of one batch, one write per peer.
   void apply(std::vector<Command> const& commands);

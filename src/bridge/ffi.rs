@@ -4,7 +4,7 @@
 #![allow(missing_docs, clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
 #[cxx::bridge(namespace = "vozduxan")]
-pub mod ffi {
+pub mod raw {
     /// One libtorrent setting by its settings_pack name; `text` for string settings, `number` for int and bool.
     struct Setting {
         name: String,
@@ -68,6 +68,8 @@ pub mod ffi {
         /// The piece's hash is right and its bytes are in the file.
         PiecePassed,
         PieceFailed,
+        /// All files have to be hashed; libtorrent begins only once the torrent is started.
+        CheckingFiles,
         /// What was on disk is known; data: the pieces at hand.
         FilesChecked,
         MetadataReceived,

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use cxx::UniquePtr;
 
-pub use ffi::ffi::{AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata};
+pub use ffi::raw::{AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata};
 pub use tuning::{Network, Proxy};
 
 use tuning::settings;
 
-use ffi::ffi as raw;
+use ffi::raw;
 
 /// What libtorrent answered when it refused, in its own words.
 pub type Refusal = String;

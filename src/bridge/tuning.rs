@@ -1,6 +1,6 @@
 //! libtorrent's settings for streaming, each with its reason. Names are those of settings_pack.hpp.
 
-use super::ffi::ffi::Setting;
+use super::ffi::raw::Setting;
 
 /// A proxy for peers and trackers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

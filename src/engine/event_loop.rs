@@ -318,6 +318,7 @@ impl Engine {
         }
         match event.kind {
             EventKind::MetadataReceived => self.metadata(id, now),
+            EventKind::CheckingFiles => self.bridge.start_torrent(id),
             EventKind::FilesChecked => {
                 if torrent.meta.is_none() {
                     self.metadata(id, now);

@@ -208,7 +208,7 @@ impl Engine {
             return Ok(None);
         };
         let file = &meta.info.files[chosen.index as usize];
-        let len = file.length.min(SNIFF_LEN as u64);
+        let len = file.length.min(SNIFF_LEN);
         let head = file.offset..file.offset + len;
         if !shared.availability.has(&head) {
             torrent.probes.push(head);

@@ -84,6 +84,24 @@ impl Bits {
         self.count == self.len
     }
 
+    /// The first number of `range` that is in the set, and in `also` where that is given.
+    #[must_use]
+    pub fn first_in(&self, range: Range<u32>, also: Option<&Bits>) -> Option<u32> {
+        let end = range.end.min(self.len);
+        let mut i = range.start;
+        while i < end {
+            let at = (i / 64) as usize;
+            let mask = also.map_or(u64::MAX, |also| also.words.get(at).copied().unwrap_or(0));
+            let set = (self.words[at] & mask) >> (i % 64);
+            if set != 0 {
+                let found = i + set.trailing_zeros();
+                return (found < end).then_some(found);
+            }
+            i = (i / 64 + 1) * 64;
+        }
+        None
+    }
+
     /// The first number of `range` that is not in the set.
     #[must_use]
     pub fn first_missing(&self, range: Range<u32>) -> Option<u32> {
@@ -122,6 +140,11 @@ mod tests {
             prop_assert_eq!(bits.count() as usize, naive.len());
             let missing = (a..b.min(len)).find(|i| !naive.contains(i));
             prop_assert_eq!(bits.first_missing(a..b), missing);
+            let mut even = Bits::none(len / 2);
+            (0..len).filter(|i| i % 2 == 0).for_each(|i| { even.insert(i); });
+            prop_assert_eq!(bits.first_in(a..b, None), (a..b).find(|i| naive.contains(i)));
+            let both = (a..b).find(|i| naive.contains(i) && i % 2 == 0 && *i < len / 2);
+            prop_assert_eq!(bits.first_in(a..b, Some(&even)), both);
         }
 
         #[test]

@@ -50,7 +50,7 @@ impl Layout {
     /// Bytes of one block.
     #[must_use]
     pub fn block_len(&self, piece: u32, block: u32) -> u32 {
-        self.len_of(piece).saturating_sub(block * BLOCK_LEN).min(BLOCK_LEN)
+        self.len_of(piece).saturating_sub(block.saturating_mul(BLOCK_LEN)).min(BLOCK_LEN)
     }
 
     /// The piece that holds a byte.

@@ -2,11 +2,24 @@
 //!
 //! Streams tell what they want ([`plan::Demand`]); [`plan`] orders pieces into the tiers; [`picker`] turns that order
 //! into requests to peers and works around slow, silent and lying ones; [`prebuffer`] says when a stream is ready.
+//!
+//! The picker's own rooms: [`board`] knows where every block is, [`peer`] and [`pace`] what each peer has and how
+//! fast it answers; `choose` gives blocks out, `copies` asks a second peer for what comes too late, `silence` works
+//! around peers that give nothing, `trust` finds those that send wrong data.
 
 pub mod bits;
+pub mod board;
+mod choose;
+mod copies;
+pub mod events;
 pub mod layout;
+pub mod pace;
 pub mod peer;
 pub mod picker;
 pub mod piece;
 pub mod plan;
 pub mod prebuffer;
+mod silence;
+#[cfg(test)]
+mod tests;
+mod trust;

@@ -1,14 +1,10 @@
-//! One peer as the block picker sees it: what it has, what it was asked, how fast it answers.
-//!
-//! The number of requests to keep outstanding follows from two measurements, as in BBR congestion control: the
-//! delivery rate and the smallest time from request to block. Their product is what fills the line; more would only
-//! queue at the peer, where a seek has to wait behind it.
+//! One peer as the block picker sees it: what it has, what it was asked, when it will have answered.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::bits::Bits;
 use super::layout::BLOCK_LEN;
+use super::pace::Pace;
 
 /// A connection's number; never reused within a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,21 +17,18 @@ const FIRST_ASKS: usize = 16;
 const FIRST_ASKS_MIN: usize = 4;
 /// Requests that every client queues (libtorrent and most others take 250 and more).
 const DEFAULT_QUEUE: usize = 250;
-/// Above the measured product, so that a faster line shows itself: while growing, and after.
-const GAIN_GROWING: f64 = 2.0;
-const GAIN_STEADY: f64 = 2.0;
-/// Time that our own threads and the peer's may add between a block's arrival and the next request, in seconds.
-const HANDLING: f64 = 0.008;
-/// Arrivals that the rate is measured over.
-const SAMPLES: usize = 32;
-/// Arrivals older than this say nothing about the rate now.
-const SAMPLE_AGE: Duration = Duration::from_millis(1500);
-/// A peer that gives nothing for this long, plus four round trips, is worked around.
-const STALL: Duration = Duration::from_millis(1500);
-/// Rate assumed before anything is known, bytes per second.
-const GUESSED_RATE: f64 = 250_000.0;
-/// Round trip assumed before anything is known, seconds.
-const GUESSED_RTT: f64 = 0.1;
+/// A peer that gives nothing for this long, plus four round trips and three blocks' time, is worked around.
+const STALL: f64 = 1.5;
+/// ... and for this long whatever its pace was.
+const STALL_MAX: f64 = 8.0;
+/// A piece that a peer refused to send is not asked of it again for this long; twice as long after each refusal
+/// without a block in between.
+const REFUSAL: Duration = Duration::from_millis(250);
+const REFUSAL_DOUBLINGS: u32 = 5;
+/// A cancelled block that did not come for this long will not come.
+const GHOST_MAX: f64 = 1.0;
+
+const BLOCK: f64 = BLOCK_LEN as f64;
 
 /// One outstanding request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,21 +47,22 @@ pub struct Peer {
     have: Have,
     /// The peer does not serve us now.
     pub choked: bool,
+    /// We ended the connection and wait to hear that it is gone.
+    pub dropped: bool,
     asks: Vec<Ask>,
     queue: usize,
-    /// Arrivals of the current busy period: time and bytes.
-    arrivals: VecDeque<(Duration, u32)>,
-    last_arrival: Option<Duration>,
-    rtt: Option<f64>,
-    best_rate: f64,
-    /// Blocks arrived since the last growth check, and the rate then.
-    round: (u32, f64),
-    growing: bool,
-    /// Failed pieces that this peer gave blocks of, minus good ones.
-    suspicion: i32,
+    pace: Pace,
     /// When the peer was last useful, or was first asked.
     idle_since: Duration,
+    /// Failed pieces that this peer gave blocks of, minus good ones.
+    suspicion: i32,
     delivered: u64,
+    /// Pieces refused lately, and until when that counts.
+    refusals: Vec<(u32, Duration)>,
+    /// Refusals since the last block.
+    refused: u32,
+    /// Cancelled, but maybe on the line all the same: block, and until when.
+    ghosts: Vec<(u32, u32, Duration)>,
 }
 
 /// What a peer has; its bitfield may come before the torrent's size is known.
@@ -86,17 +80,16 @@ impl Peer {
         Self {
             have: Have::Wire(Vec::new()),
             choked: true,
+            dropped: false,
             asks: Vec::new(),
             queue: DEFAULT_QUEUE,
-            arrivals: VecDeque::new(),
-            last_arrival: None,
-            rtt: None,
-            best_rate: 0.0,
-            round: (0, 0.0),
-            growing: true,
-            suspicion: 0,
+            pace: Pace::new(now),
             idle_since: now,
+            suspicion: 0,
             delivered: 0,
+            refusals: Vec::new(),
+            refused: 0,
+            ghosts: Vec::new(),
         }
     }
 
@@ -153,6 +146,41 @@ impl Peer {
         }
     }
 
+    /// The peer rejected a request for a piece (BEP 6).
+    pub fn refused(&mut self, piece: u32, now: Duration) {
+        let pause = REFUSAL * (1 << self.refused.min(REFUSAL_DOUBLINGS));
+        self.refused = self.refused.saturating_add(1);
+        self.refusals.retain(|(other, _)| *other != piece);
+        self.refusals.push((piece, now + pause));
+    }
+
+    /// What is over counts no more: refusals, and cancelled blocks that did not come.
+    pub fn forgive(&mut self, now: Duration) {
+        self.refusals.retain(|(_, until)| *until > now);
+        self.ghosts.retain(|(_, _, until)| *until > now);
+    }
+
+    /// When the next refusal is over.
+    #[must_use]
+    pub fn refusal_ends(&self) -> Option<Duration> {
+        self.refusals.iter().map(|(_, until)| *until).min()
+    }
+
+    /// Whether the peer has a piece and did not refuse it lately.
+    #[must_use]
+    pub fn may_have(&self, piece: u32, now: Duration) -> bool {
+        self.has(piece) && !self.refusals.iter().any(|(other, until)| *other == piece && *until > now)
+    }
+
+    /// The pieces of a peer that has not all; `None`: it has all, or nothing is known yet and it counts as none.
+    #[must_use]
+    pub fn pieces(&self) -> Option<&Bits> {
+        match &self.have {
+            Have::Known(bits) => Some(bits),
+            Have::All | Have::Wire(_) => None,
+        }
+    }
+
     /// Whether the peer has every piece.
     #[must_use]
     pub fn is_seed(&self) -> bool {
@@ -168,6 +196,12 @@ impl Peer {
         self.queue = (requests as usize).clamp(2, 2000);
     }
 
+    /// Requests that may be outstanding at once.
+    #[must_use]
+    pub fn queue(&self) -> usize {
+        self.queue
+    }
+
     /// Outstanding requests, oldest first.
     #[must_use]
     pub fn asks(&self) -> &[Ask] {
@@ -177,28 +211,46 @@ impl Peer {
     /// How many requests should be outstanding, with `usable` unchoked peers to share the work.
     #[must_use]
     pub fn depth(&self, usable: usize) -> usize {
-        let depth = match self.rtt {
-            Some(rtt) if self.best_rate > 0.0 => {
-                let gain = if self.growing { GAIN_GROWING } else { GAIN_STEADY };
-                let bytes = gain * self.best_rate * (rtt + HANDLING);
-                (bytes / f64::from(BLOCK_LEN)).ceil() as usize + 1
-            }
-            _ => (2 * FIRST_ASKS / (usable + 1)).clamp(FIRST_ASKS_MIN, FIRST_ASKS),
-        };
-        depth.clamp(2, self.queue)
+        let first = || (2 * FIRST_ASKS / (usable + 1)).clamp(FIRST_ASKS_MIN, FIRST_ASKS);
+        self.pace.depth().unwrap_or_else(first).clamp(2, self.queue)
+    }
+
+    /// Whether the peer's rate was measured; before, it is a guess.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.pace.is_known()
     }
 
     /// A request was sent.
     pub fn asked(&mut self, ask: Ask) {
         if self.asks.is_empty() {
             self.idle_since = ask.at;
-            self.arrivals.clear();
+            self.pace.restart();
         }
         self.asks.push(ask);
     }
 
-    /// A request is no longer outstanding (cancelled, rejected). True when it was.
+    /// A request is being cancelled. True when it was outstanding. Until the peer says so or the time is over, the
+    /// block may still be on its way and takes its place on the line.
+    pub fn recall(&mut self, piece: u32, block: u32, now: Duration) -> bool {
+        let Some(ahead) = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block)) else {
+            return false;
+        };
+        let wait = (self.eta(ahead, now) + self.pace.trip()).min(GHOST_MAX);
+        self.ghosts.push((piece, block, now + Duration::from_secs_f64(wait)));
+        self.asks.remove(ahead);
+        true
+    }
+
+    /// Requests that fill the peer's queue: outstanding ones, and cancelled ones that may still be answered.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        self.asks.len() + self.ghosts.len()
+    }
+
+    /// A request is no longer outstanding (rejected). True when it was.
     pub fn forget(&mut self, piece: u32, block: u32) -> bool {
+        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
         let before = self.asks.len();
         self.asks.retain(|ask| (ask.piece, ask.block) != (piece, block));
         self.asks.len() != before
@@ -206,6 +258,7 @@ impl Peer {
 
     /// Every request is gone (choked without BEP 6, or the connection ended).
     pub fn forget_all(&mut self) -> Vec<Ask> {
+        self.ghosts.clear();
         std::mem::take(&mut self.asks)
     }
 
@@ -213,65 +266,48 @@ impl Peer {
     pub fn arrived(&mut self, piece: u32, block: u32, len: u32, now: Duration) -> bool {
         let found = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block));
         let ask = found.map(|at| self.asks.remove(at));
+        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
+        self.refused = 0;
         self.delivered += u64::from(len);
         self.idle_since = now;
-        self.last_arrival = Some(now);
-        if let Some(ask) = ask {
-            let latency = now.saturating_sub(ask.at).as_secs_f64();
-            self.rtt = Some(self.rtt.map_or(latency, |best| best.min(latency)));
-        }
-        while self.arrivals.len() >= SAMPLES
-            || self.arrivals.front().is_some_and(|(at, _)| *at + SAMPLE_AGE < now)
-        {
-            self.arrivals.pop_front();
-        }
-        self.arrivals.push_back((now, len));
-        if let Some(rate) = self.measured_rate() {
-            // Follows a faster line at once and a slower one over a few blocks.
-            self.best_rate = if rate > self.best_rate { rate } else { self.best_rate * 0.9 + rate * 0.1 };
-            self.round.0 += 1;
-            if self.round.0 as usize >= SAMPLES / 2 {
-                self.growing = self.growing && self.best_rate > self.round.1 * 1.25;
-                self.round = (0, self.best_rate);
-            }
-        }
+        self.pace.arrived(ask.map(|ask| now.saturating_sub(ask.at)), len, now);
         ask.is_some()
     }
 
-    /// Bytes per second over the arrivals of the busy period; `None` for fewer than three.
-    fn measured_rate(&self) -> Option<f64> {
-        let (first, last) = (self.arrivals.front()?, self.arrivals.back()?);
-        let time = last.0.saturating_sub(first.0).as_secs_f64();
-        let bytes: u64 = self.arrivals.iter().skip(1).map(|(_, len)| u64::from(*len)).sum();
-        (self.arrivals.len() >= 3).then(|| bytes as f64 / time.max(0.0005))
+    /// Seconds by which the oldest request is late, negative while it is not due.
+    fn overdue(&self, now: Duration) -> f64 {
+        let Some(first) = self.asks.first() else { return f64::MIN };
+        let begun = (first.at.as_secs_f64() + self.pace.trip()).max(self.idle_since.as_secs_f64());
+        now.as_secs_f64() - begun - self.pace.block_time()
     }
 
     /// Bytes per second that the peer is believed to give.
     #[must_use]
     pub fn rate(&self, now: Duration) -> f64 {
-        let known = if self.best_rate > 0.0 { self.best_rate } else { GUESSED_RATE };
-        if self.asks.is_empty() {
-            return known;
-        }
-        // Silence while something is outstanding bounds the rate from above.
-        let silence = now.saturating_sub(self.idle_since).as_secs_f64() - self.round_trip();
-        if silence <= 0.0 { known } else { known.min(f64::from(BLOCK_LEN) / silence) }
+        // Silence beyond what was expected bounds the rate from above.
+        BLOCK / (self.pace.block_time() + self.overdue(now).max(0.0))
     }
 
     /// Seconds from a request to the first byte of its block.
     #[must_use]
     pub fn round_trip(&self) -> f64 {
-        self.rtt.unwrap_or(GUESSED_RTT)
+        self.pace.trip()
     }
 
     /// Seconds until a block would be here that is asked behind `ahead` outstanding ones.
     #[must_use]
     pub fn eta(&self, ahead: usize, now: Duration) -> f64 {
-        let bytes = (ahead + 1) as f64 * f64::from(BLOCK_LEN);
-        let wait = bytes / self.rate(now).max(1.0);
-        // The round trip has partly passed for what is already on its way.
-        let passed = self.asks.first().map_or(0.0, |ask| now.saturating_sub(ask.at).as_secs_f64());
-        wait + if ahead < self.asks.len() { (self.round_trip() - passed).max(0.0) } else { self.round_trip() }
+        let block = BLOCK / self.rate(now);
+        let first = if self.asks.is_empty() {
+            self.pace.trip() + block
+        } else {
+            // What is overdue is expected to take as long again: nobody knows better.
+            let overdue = self.overdue(now);
+            let soon = self.pace.block_time() / 8.0;
+            if overdue > 0.0 { soon + 2.0 * overdue } else { (-overdue).max(soon) }
+        };
+        let queued = first + ahead as f64 * block;
+        if ahead < self.asks.len() { queued } else { queued.max(self.pace.trip() + block) }
     }
 
     /// Time since the peer last gave something, while something is outstanding.
@@ -283,7 +319,14 @@ impl Peer {
     /// Whether the peer should be worked around: it owes something and gives nothing.
     #[must_use]
     pub fn is_stalled(&self, now: Duration) -> bool {
-        self.silence(now) > STALL + Duration::from_secs_f64(4.0 * self.round_trip())
+        let patience = STALL + 4.0 * self.pace.trip() + 3.0 * self.pace.block_time();
+        self.silence(now).as_secs_f64() > patience.min(STALL_MAX)
+    }
+
+    /// Whether the peer may be asked at all now.
+    #[must_use]
+    pub fn is_usable(&self, now: Duration) -> bool {
+        !self.choked && !self.dropped && !self.is_stalled(now)
     }
 
     /// Blame (positive) or praise (negative) for a piece that this peer gave blocks of.
@@ -294,7 +337,7 @@ impl Peer {
     /// Higher: more likely to send wrong data.
     #[must_use]
     pub fn suspicion(&self) -> i32 {
-        self.suspicion.max(0)
+        self.suspicion
     }
 
     /// Bytes of blocks received from this peer.
@@ -307,17 +350,21 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
     }
 
-    /// A line of `rate` bytes/s and `rtt`; keeps the pipeline as full as `depth` says and returns the last depth.
-    fn run(rate: f64, rtt: f64, blocks: u32) -> usize {
+    /// A line of `rate` bytes/s and a round trip that changes from the first to the second value half way; keeps the
+    /// pipeline as full as `depth` says. Returns the median depth of the last quarter.
+    fn run(rate: f64, rtt: (f64, f64), blocks: u32) -> usize {
         let mut peer = Peer::new(ms(0));
         let mut on_the_line: VecDeque<(f64, u32)> = VecDeque::new();
         let (mut now, mut free_at, mut next) = (0.0f64, 0.0f64, 0);
-        for _ in 0..blocks {
+        let mut depths = Vec::new();
+        for i in 0..blocks {
+            let rtt = if i < blocks / 2 { rtt.0 } else { rtt.1 };
             while peer.asks().len() < peer.depth(1) {
                 peer.asked(Ask { piece: 0, block: next, at: Duration::from_secs_f64(now) });
                 free_at = free_at.max(now + rtt / 2.0) + f64::from(BLOCK_LEN) / rate;
@@ -325,20 +372,33 @@ mod tests {
                 next += 1;
             }
             let (at, block) = on_the_line.pop_front().expect("something is asked");
-            now = at;
+            now = now.max(at);
             assert!(peer.arrived(0, block, BLOCK_LEN, Duration::from_secs_f64(now)));
+            depths.push(peer.depth(1));
         }
-        peer.depth(1)
+        let mut last = depths.split_off(depths.len() * 3 / 4);
+        last.sort_unstable();
+        last[last.len() / 2]
     }
 
     #[test]
-    fn depth_settles_near_what_fills_the_line() {
-        for (rate, rtt) in [(4e6, 0.04), (1e6, 0.06), (150e3, 0.08), (20e6, 0.1), (4e6, 0.2)] {
+    fn depth_settles_just_above_what_fills_the_line() {
+        for (rate, rtt) in [(4e6, 0.04), (1e6, 0.06), (150e3, 0.08), (20e6, 0.1), (4e6, 0.2), (20e3, 0.3)] {
             let ideal = rate * rtt / f64::from(BLOCK_LEN);
-            let depth = run(rate, rtt, 3000) as f64;
+            let depth = run(rate, (rtt, rtt), 8000) as f64;
+            let most = 1.4 * rate * (rtt + 0.01) / f64::from(BLOCK_LEN) + 3.0;
+            assert!(depth >= ideal && depth <= most, "rate {rate} rtt {rtt}: {depth} for {ideal}");
+        }
+    }
+
+    #[test]
+    fn depth_follows_a_delay_that_changes() {
+        for (rate, before, after) in [(4e6, 0.03, 0.12), (4e6, 0.12, 0.03), (1e6, 0.3, 0.05)] {
+            let ideal = rate * after / f64::from(BLOCK_LEN);
+            let depth = run(rate, (before, after), 16000) as f64;
             assert!(
-                depth >= ideal && depth <= 2.2 * ideal + 6.0,
-                "rate {rate} rtt {rtt}: {depth} for {ideal}"
+                depth >= ideal * 0.95 && depth <= 1.6 * ideal + 6.0,
+                "{before} to {after}: {depth} for {ideal}"
             );
         }
     }
@@ -356,6 +416,20 @@ mod tests {
         peer.asked(Ask { piece: 0, block: 0, at: ms(0) });
         assert!(peer.rate(ms(50)) > 200_000.0);
         assert!(peer.rate(ms(4000)) < 5000.0);
+        assert!(peer.eta(0, ms(4000)) > 3.0, "what is overdue stays overdue");
+    }
+
+    #[test]
+    fn a_slow_peer_is_known_after_its_second_block() {
+        let mut peer = Peer::new(ms(0));
+        for block in 0..4 {
+            peer.asked(Ask { piece: 0, block, at: ms(0) });
+        }
+        peer.arrived(0, 0, BLOCK_LEN, ms(5500));
+        assert!(peer.rate(ms(5500)) < 7000.0, "one late block must not be praised");
+        peer.arrived(0, 1, BLOCK_LEN, ms(11_000));
+        assert!((2500.0..3500.0).contains(&peer.rate(ms(11_000))));
+        assert!(!peer.is_stalled(ms(16_000)), "it is slow, not silent");
     }
 
     #[test]

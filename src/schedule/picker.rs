@@ -7,114 +7,38 @@
 //! peer that would finish it later than the others could, and once all its blocks are asked, idle peers are asked
 //! again for those that are expected last; whichever copy comes first cancels the others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::bits::Bits;
-use super::layout::{BLOCK_LEN, Layout};
+use super::board::Board;
+pub use super::events::{Command, Input};
+use super::layout::Layout;
 use super::peer::{Ask, Peer, PeerId};
-use super::piece::{MOST_ASKED, Piece};
+use super::piece::Piece;
 use super::plan::{Demand, Plan, Tier, Windows, plan};
 
-/// A second copy must be expected to come this much sooner than the first.
-const COPY_GAIN: f64 = 0.6;
-/// ... and at least this many seconds sooner.
-const COPY_MARGIN: f64 = 0.03;
-/// A peer that gives nothing for this long is dropped.
-const DROP: Duration = Duration::from_secs(20);
-/// A piece without a verdict for this long after its last block is fetched again.
-const NO_VERDICT: Duration = Duration::from_secs(15);
 /// A look while somebody waits, and otherwise.
 const LOOK_WAITING: Duration = Duration::from_millis(25);
 const LOOK_IDLE: Duration = Duration::from_millis(250);
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// The handshake is done.
-    Connected(PeerId),
-    /// The connection ended.
-    Gone(PeerId),
-    /// The peer queues this many requests.
-    Queue(PeerId, u32),
-    /// CHOKE.
-    Choked(PeerId),
-    /// UNCHOKE.
-    Unchoked(PeerId),
-    /// HAVE ALL.
-    HasAll(PeerId),
-    /// BITFIELD, in wire order; empty for HAVE NONE.
-    HasBits(PeerId, Vec<u8>),
-    /// HAVE.
-    Has(PeerId, u32),
-    /// A block arrived.
-    Block {
-        /// From whom.
-        peer: PeerId,
-        /// Piece number.
-        piece: u32,
-        /// Block number within the piece.
-        block: u32,
-        /// Bytes.
-        len: u32,
-    },
-    /// The peer refuses a block.
-    Rejected {
-        /// Who.
-        peer: PeerId,
-        /// Piece number.
-        piece: u32,
-        /// Block number within the piece.
-        block: u32,
-    },
-    /// The hash was right.
-    Passed(u32),
-    /// The hash was wrong.
-    Failed(u32),
-}
-
-/// What is to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// REQUEST.
-    Request {
-        /// To whom.
-        peer: PeerId,
-        /// Piece number.
-        piece: u32,
-        /// Block number within the piece.
-        block: u32,
-    },
-    /// CANCEL.
-    Cancel {
-        /// To whom.
-        peer: PeerId,
-        /// Piece number.
-        piece: u32,
-        /// Block number within the piece.
-        block: u32,
-    },
-    /// End the connection: the peer is silent or sends wrong data.
-    Drop(PeerId),
-}
-
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Picker {
-    layout: Option<Layout>,
-    have: Bits,
+    /// `None` before the metadata is known.
+    pub(super) board: Option<Board>,
+    /// What [`Picker::have`] answers until then.
+    nothing: Bits,
     windows: Windows,
     demands: Vec<Demand>,
-    plan: Plan,
-    peers: BTreeMap<PeerId, Peer>,
-    pieces: HashMap<u32, Piece>,
-    /// Cancels that wait for the next pump.
-    commands: Vec<Command>,
-    copies_at: Duration,
+    pub(super) plan: Plan,
+    pub(super) peers: BTreeMap<PeerId, Peer>,
+    /// Cancels and drops that wait for the next pump.
+    pub(super) commands: Vec<Command>,
     /// Bytes that came more than once or belonged to a failed piece.
-    wasted: u64,
+    pub(super) wasted: u64,
     /// Nothing may be fetched (disk full, over the cache limit) beyond what somebody waits for.
-    essential_only: bool,
+    pub(super) essential_only: bool,
 }
 
 impl Picker {
@@ -122,15 +46,13 @@ impl Picker {
     #[must_use]
     pub fn new(windows: Windows) -> Self {
         Self {
-            layout: None,
-            have: Bits::default(),
+            board: None,
+            nothing: Bits::default(),
             windows,
             demands: Vec::new(),
             plan: Plan::default(),
             peers: BTreeMap::new(),
-            pieces: HashMap::new(),
             commands: Vec::new(),
-            copies_at: Duration::ZERO,
             wasted: 0,
             essential_only: false,
         }
@@ -143,16 +65,21 @@ impl Picker {
             peer.settle(layout.pieces());
             peer.forget_all();
         }
-        self.layout = Some(layout);
-        self.have = have;
-        self.pieces.clear();
+        self.board = Some(Board::new(layout, &have));
+        self.commands.retain(|command| matches!(command, Command::Drop(_)));
         self.replan();
     }
 
     /// Pieces at hand.
     #[must_use]
     pub fn have(&self) -> &Bits {
-        &self.have
+        self.board.as_ref().map_or(&self.nothing, Board::have)
+    }
+
+    /// Whether every block of a piece came and its verdict is awaited.
+    #[must_use]
+    pub fn is_whole(&self, piece: u32) -> bool {
+        self.board.as_ref().and_then(|board| board.piece(piece)).is_some_and(Piece::is_whole)
     }
 
     /// Bytes received in vain.
@@ -188,29 +115,36 @@ impl Picker {
     }
 
     fn replan(&mut self) {
-        if let Some(layout) = &self.layout {
-            self.plan = plan(&self.demands, layout, &self.have, &self.windows);
+        if let Some(board) = &self.board {
+            self.plan = plan(&self.demands, board.layout(), board.have(), &self.windows);
         }
     }
 
-    /// Somebody waits for blocks that are not asked yet: whatever else is outstanding has to stand back.
-    fn clear_the_way(&mut self, _now: Duration) {
-        let waited = |plan: &Plan, piece: u32| plan.tier_of(piece) == Some(Tier::Now);
-        let mut needed = false;
-        for want in self.plan.wants.iter().filter(|want| want.tier == Tier::Now) {
-            needed |= self.pieces.get(&want.piece).is_none_or(|piece| piece.unasked() > 0);
-        }
-        if !needed {
+    /// How many of the plan's first pieces are waited for, with nothing more urgent before them. A background
+    /// stream's start is among them only when the main stream lacks nothing of its window.
+    pub(super) fn waited(&self) -> usize {
+        self.plan.wants.iter().take_while(|want| want.tier == Tier::Now).count()
+    }
+
+    /// Somebody waits for blocks that are not asked yet: whatever else is outstanding has to stand back, except what
+    /// is so near that a cancel would come too late.
+    fn clear_the_way(&mut self, now: Duration) {
+        let Some(board) = &mut self.board else { return };
+        let waited: Vec<u32> =
+            self.plan.wants.iter().take_while(|want| want.tier == Tier::Now).map(|want| want.piece).collect();
+        if !waited.iter().any(|piece| board.is_open(*piece)) {
             return;
         }
+        let waited: HashSet<u32> = waited.into_iter().collect();
         for (id, peer) in &mut self.peers {
-            let stale: Vec<Ask> =
-                peer.asks().iter().copied().filter(|ask| !waited(&self.plan, ask.piece)).collect();
+            let far = |(ahead, ask): (usize, &Ask)| {
+                let stale = !waited.contains(&ask.piece) && peer.eta(ahead, now) > peer.round_trip();
+                stale.then_some(*ask)
+            };
+            let stale: Vec<Ask> = peer.asks().iter().enumerate().filter_map(far).collect();
             for ask in stale {
-                peer.forget(ask.piece, ask.block);
-                if let Some(piece) = self.pieces.get_mut(&ask.piece) {
-                    piece.take_back(ask.block, *id);
-                }
+                peer.recall(ask.piece, ask.block, now);
+                board.take_back(ask.piece, ask.block, *id);
                 self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
             }
         }
@@ -218,7 +152,7 @@ impl Picker {
 
     /// Takes one event.
     pub fn on(&mut self, input: Input, now: Duration) {
-        let pieces = self.layout.as_ref().map(Layout::pieces);
+        let pieces = self.board.as_ref().map(|board| board.layout().pieces());
         match input {
             Input::Connected(peer) => {
                 self.peers.entry(peer).or_insert_with(|| Peer::new(now));
@@ -226,112 +160,101 @@ impl Picker {
             Input::Gone(id) => {
                 if let Some(mut peer) = self.peers.remove(&id) {
                     self.give_back(id, peer.forget_all());
-                }
-                for piece in self.pieces.values_mut().filter(|piece| piece.sole == Some(id)) {
-                    piece.sole = None;
+                    self.release_from_duty(id);
                 }
             }
-            Input::Queue(peer, requests) => self.with(peer, now, |p| p.set_queue(requests)),
+            Input::Queue(peer, requests) => self.with(peer, |p| p.set_queue(requests)),
             Input::Choked(id) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
                     peer.choked = true;
                     let asks = peer.forget_all();
                     self.give_back(id, asks);
+                    self.release_from_duty(id);
                 }
             }
-            Input::Unchoked(peer) => self.with(peer, now, |p| p.choked = false),
-            Input::HasAll(peer) => self.with(peer, now, Peer::has_all),
-            Input::HasBits(peer, wire) => self.with(peer, now, |p| p.has_bitfield(wire, pieces)),
-            Input::Has(peer, piece) => self.with(peer, now, |p| p.has_piece(piece, pieces)),
+            Input::Unchoked(peer) => self.with(peer, |p| p.choked = false),
+            Input::HasAll(peer) => self.with(peer, Peer::has_all),
+            Input::HasBits(peer, wire) => self.with(peer, |p| p.has_bitfield(wire, pieces)),
+            Input::Has(peer, piece) => self.with(peer, |p| p.has_piece(piece, pieces)),
             Input::Block { peer, piece, block, len } => self.block(peer, piece, block, len, now),
-            Input::Rejected { peer: id, piece, block } => {
-                if let Some(peer) = self.peers.get_mut(&id)
-                    && peer.forget(piece, block)
-                    && let Some(piece) = self.pieces.get_mut(&piece)
-                {
-                    piece.take_back(block, id);
-                }
-            }
-            Input::Passed(piece) => self.passed(piece),
-            Input::Failed(piece) => self.failed(piece),
+            Input::Rejected { peer: id, piece, block } => self.rejected(id, piece, block, now),
+            Input::Passed(piece) => self.passed(piece, now),
+            Input::Failed(piece) => self.failed(piece, now),
         }
     }
 
-    fn with(&mut self, peer: PeerId, now: Duration, change: impl FnOnce(&mut Peer)) {
-        change(self.peers.entry(peer).or_insert_with(|| Peer::new(now)));
+    /// Events of a peer that never connected, or is gone, mean nothing.
+    fn with(&mut self, peer: PeerId, change: impl FnOnce(&mut Peer)) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            change(peer);
+        }
     }
 
-    fn give_back(&mut self, id: PeerId, asks: Vec<Ask>) {
+    pub(super) fn give_back(&mut self, id: PeerId, asks: Vec<Ask>) {
+        let Some(board) = &mut self.board else { return };
         for ask in asks {
-            if let Some(piece) = self.pieces.get_mut(&ask.piece) {
-                piece.take_back(ask.block, id);
+            board.take_back(ask.piece, ask.block, id);
+        }
+    }
+
+    fn rejected(&mut self, id: PeerId, piece: u32, block: u32, now: Duration) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.forget(piece, block) {
+            peer.refused(piece, now);
+            if let Some(board) = &mut self.board {
+                board.take_back(piece, block, id);
             }
+            self.release_from_duty(id);
         }
     }
 
     fn block(&mut self, id: PeerId, piece: u32, block: u32, len: u32, now: Duration) {
-        let Some(layout) = &self.layout else { return };
+        let Some(board) = &mut self.board else { return };
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.arrived(piece, block, len, now);
         }
-        if self.have.contains(piece) || block >= layout.blocks_of(piece) {
+        let Some(others) = board.arrived(piece, block, id, now) else {
             self.wasted += u64::from(len);
             return;
-        }
-        let blocks = layout.blocks_of(piece);
-        let entry = self.pieces.entry(piece).or_insert_with(|| Piece::new(blocks));
-        match entry.arrived(block, id, now) {
-            Some(others) => {
-                for other in others {
-                    if let Some(peer) = self.peers.get_mut(&other)
-                        && peer.forget(piece, block)
-                    {
-                        self.commands.push(Command::Cancel { peer: other, piece, block });
-                    }
-                }
+        };
+        for other in others {
+            if let Some(peer) = self.peers.get_mut(&other)
+                && peer.recall(piece, block, now)
+            {
+                self.commands.push(Command::Cancel { peer: other, piece, block });
             }
-            None => self.wasted += u64::from(len),
         }
     }
 
-    fn passed(&mut self, piece: u32) {
-        self.have.insert(piece);
-        if let Some(state) = self.pieces.remove(&piece) {
-            for giver in state.givers() {
-                if let Some(peer) = self.peers.get_mut(&giver) {
-                    peer.judge(-1);
-                }
+    fn passed(&mut self, piece: u32, now: Duration) {
+        let Some(board) = &mut self.board else { return };
+        for giver in board.passed(piece) {
+            if let Some(peer) = self.peers.get_mut(&giver) {
+                peer.judge(-1);
             }
         }
         for (id, peer) in &mut self.peers {
             let late: Vec<Ask> = peer.asks().iter().copied().filter(|ask| ask.piece == piece).collect();
             for ask in late {
-                peer.forget(ask.piece, ask.block);
+                peer.recall(ask.piece, ask.block, now);
                 self.commands.push(Command::Cancel { peer: *id, piece, block: ask.block });
             }
         }
         self.plan.wants.retain(|want| want.piece != piece);
     }
 
-    fn failed(&mut self, piece: u32) {
-        let Some(layout) = &self.layout else { return };
-        self.have.remove(piece);
-        self.wasted += u64::from(layout.len_of(piece));
-        let Some(mut state) = self.pieces.remove(&piece) else { return };
-        let givers = state.givers();
-        let alone = givers.len() == 1;
-        for giver in givers {
-            if let Some(peer) = self.peers.get_mut(&giver) {
-                peer.judge(if alone { 16 } else { 1 });
-                if alone {
-                    self.commands.push(Command::Drop(giver));
-                }
+    fn failed(&mut self, piece: u32, now: Duration) {
+        let Some(board) = &mut self.board else { return };
+        self.wasted += u64::from(board.layout().len_of(piece));
+        let (givers, asked) = board.failed(piece);
+        for (block, of) in asked {
+            if let Some(peer) = self.peers.get_mut(&of)
+                && peer.recall(piece, block, now)
+            {
+                self.commands.push(Command::Cancel { peer: of, piece, block });
             }
         }
-        state.failures += 1;
-        state.sole = None;
-        state.reset();
-        self.pieces.insert(piece, state);
+        self.blame(&givers);
         self.replan();
     }
 
@@ -339,215 +262,8 @@ impl Picker {
     pub fn pump(&mut self, now: Duration, out: &mut Vec<Command>) {
         self.work_around_silence(now);
         out.append(&mut self.commands);
-        if self.layout.is_none() || self.demands.is_empty() {
-            return;
-        }
-        let usable = self.peers.values().filter(|peer| !peer.choked).count();
-        let mut ready: Vec<PeerId> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| {
-                !peer.choked && !peer.is_stalled(now) && peer.asks().len() < peer.depth(usable)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        while let Some(at) = self.soonest(&ready, now) {
-            let id = ready[at];
-            let Some((piece, block)) = self.choose(id, now) else {
-                ready.swap_remove(at);
-                continue;
-            };
-            self.pieces.get_mut(&piece).expect("choose made it").ask(block, id);
-            let peer = self.peers.get_mut(&id).expect("ready holds known peers");
-            peer.asked(Ask { piece, block, at: now });
-            out.push(Command::Request { peer: id, piece, block });
-            if peer.asks().len() >= peer.depth(usable) {
-                ready.swap_remove(at);
-            }
-        }
-    }
-
-    fn soonest(&self, ready: &[PeerId], now: Duration) -> Option<usize> {
-        let eta = |id: &PeerId| self.peers.get(id).map_or(f64::MAX, |peer| peer.eta(peer.asks().len(), now));
-        (0..ready.len()).min_by(|a, b| eta(&ready[*a]).total_cmp(&eta(&ready[*b])))
-    }
-
-    /// The best block to ask of a peer now.
-    fn choose(&mut self, id: PeerId, now: Duration) -> Option<(u32, u32)> {
-        let mut copies_tried = false;
-        for i in 0..self.plan.wants.len() {
-            let want = self.plan.wants[i];
-            if want.tier != Tier::Now && !copies_tried {
-                copies_tried = true;
-                if let Some(copy) = self.copy(id, now) {
-                    return Some(copy);
-                }
-                if self.essential_only {
-                    return None;
-                }
-            }
-            if want.tier == Tier::Now && self.is_too_slow(id, now) {
-                continue;
-            }
-            if let Some(block) = self.unasked(id, want.piece) {
-                return Some((want.piece, block));
-            }
-        }
-        if !copies_tried && let Some(copy) = self.copy(id, now) {
-            return Some(copy);
-        }
-        if self.essential_only { None } else { self.rest(id) }
-    }
-
-    /// The first block of a piece that nobody was asked for and that this peer may be asked for.
-    fn unasked(&mut self, id: PeerId, piece: u32) -> Option<u32> {
-        let layout = self.layout.as_ref()?;
-        if self.have.contains(piece) || !self.peers.get(&id)?.has(piece) {
-            return None;
-        }
-        let blocks = layout.blocks_of(piece);
-        let entry = self.pieces.entry(piece).or_insert_with(|| Piece::new(blocks));
-        let block = entry.next_unasked()?;
-        if entry.failures > 0 {
-            // One peer alone, the least suspect one: a second failure then names the culprit.
-            let sole = entry.sole;
-            let sole = sole.or_else(|| self.least_suspect(piece));
-            if let Some(entry) = self.pieces.get_mut(&piece) {
-                entry.sole = sole;
-            }
-            if sole != Some(id) {
-                return None;
-            }
-        }
-        Some(block)
-    }
-
-    fn least_suspect(&self, piece: u32) -> Option<PeerId> {
-        let busy = |id: PeerId| self.pieces.values().filter(|piece| piece.sole == Some(id)).count();
-        self.peers
-            .iter()
-            .filter(|(_, peer)| !peer.choked && peer.has(piece))
-            .min_by_key(|(id, peer)| (peer.suspicion() / 4, busy(**id), peer.suspicion()))
-            .map(|(id, _)| *id)
-    }
-
-    /// Whether the others could bring all that is waited for before this peer brings one block more.
-    fn is_too_slow(&self, id: PeerId, now: Duration) -> bool {
-        let Some(peer) = self.peers.get(&id) else { return true };
-        let waited: u64 = self
-            .plan
-            .wants
-            .iter()
-            .filter(|want| want.tier == Tier::Now)
-            .map(|want| {
-                let layout = self.layout.as_ref();
-                self.pieces.get(&want.piece).map_or_else(
-                    || layout.map_or(0, |l| u64::from(l.len_of(want.piece))),
-                    |piece| u64::from(piece.unasked()) * u64::from(BLOCK_LEN),
-                )
-            })
-            .sum();
-        let (mut rate, mut bytes, mut trip) = (0.0, waited as f64, f64::MAX);
-        for (other, p) in self.peers.iter().filter(|(other, p)| **other != id && !p.choked) {
-            debug_assert_ne!(*other, id);
-            rate += p.rate(now);
-            bytes += p.asks().len() as f64 * f64::from(BLOCK_LEN);
-            trip = trip.min(p.round_trip());
-        }
-        rate > 0.0 && peer.eta(peer.asks().len(), now) > bytes / rate + trip.max(0.05)
-    }
-
-    /// A block that somebody waits for, asked of others, that this peer is expected to bring much sooner.
-    fn copy(&self, id: PeerId, now: Duration) -> Option<(u32, u32)> {
-        let peer = self.peers.get(&id)?;
-        let own = peer.eta(peer.asks().len(), now);
-        let mut best: Option<(f64, u32, u32)> = None;
-        let soon = Duration::from_secs_f64(own + 1.0);
-        let at_risk = |want: &&super::plan::Want| {
-            want.tier == Tier::Now || want.tier == Tier::Urgent && want.due.is_some_and(|due| due < soon)
-        };
-        for want in self.plan.wants.iter().filter(at_risk) {
-            let Some(piece) = self.pieces.get(&want.piece) else { continue };
-            if !peer.has(want.piece) || piece.sole.is_some_and(|sole| sole != id) {
-                continue;
-            }
-            for (block, asked) in piece.asked() {
-                if asked.len() >= MOST_ASKED || asked.contains(&id) {
-                    continue;
-                }
-                let expected = asked
-                    .iter()
-                    .filter_map(|other| self.expected(*other, want.piece, block, now))
-                    .fold(f64::MAX, f64::min);
-                let worth = own < expected * COPY_GAIN && own + COPY_MARGIN < expected;
-                if worth && best.is_none_or(|(latest, ..)| expected > latest) {
-                    best = Some((expected, want.piece, block));
-                }
-            }
-            if best.is_some() {
-                break;
-            }
-        }
-        best.map(|(_, piece, block)| (piece, block))
-    }
-
-    /// Seconds until an outstanding block is expected.
-    fn expected(&self, id: PeerId, piece: u32, block: u32, now: Duration) -> Option<f64> {
-        let peer = self.peers.get(&id)?;
-        let ahead = peer.asks().iter().position(|ask| (ask.piece, ask.block) == (piece, block))?;
-        Some(peer.eta(ahead, now))
-    }
-
-    /// A block of tier 3.
-    fn rest(&mut self, id: PeerId) -> Option<(u32, u32)> {
-        /// Pieces that are wholly asked already and looked past; more cannot be outstanding at sane depths.
-        const LOOK: usize = 512;
-        let ranges = self.plan.rest.clone();
-        for range in ranges {
-            let mut from = range.start;
-            let mut looked = 0;
-            while let Some(piece) = self.have.first_missing(from..range.end) {
-                if let Some(block) = self.unasked(id, piece) {
-                    return Some((piece, block));
-                }
-                from = piece + 1;
-                looked += 1;
-                if looked > LOOK {
-                    break;
-                }
-            }
-        }
-        None
-    }
-
-    fn work_around_silence(&mut self, now: Duration) {
-        let mut returned = Vec::new();
-        for (id, peer) in &mut self.peers {
-            let silence = peer.silence(now);
-            if silence > DROP {
-                self.commands.push(Command::Drop(*id));
-                returned.push((*id, peer.forget_all()));
-            } else if peer.is_stalled(now) {
-                // Others may take its blocks; one stays asked, so that the peer can show that it lives.
-                let asks: Vec<Ask> = peer.asks().iter().skip(1).copied().collect();
-                for ask in &asks {
-                    peer.forget(ask.piece, ask.block);
-                    self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
-                }
-                returned.push((*id, asks));
-            }
-        }
-        for (id, asks) in returned {
-            self.give_back(id, asks);
-        }
-        for piece in self.pieces.values_mut() {
-            if piece.whole_since.is_some_and(|since| now.saturating_sub(since) > NO_VERDICT) {
-                piece.reset();
-            }
-        }
-        if now.saturating_sub(self.copies_at) > Duration::from_secs(1) {
-            self.copies_at = now;
-            self.pieces.retain(|_, piece| !piece.is_untouched() || piece.failures > 0);
+        if self.board.is_some() && !self.demands.is_empty() {
+            self.fill(now, out);
         }
     }
 
@@ -555,11 +271,16 @@ impl Picker {
     #[must_use]
     pub fn next_look(&self, now: Duration) -> Option<Duration> {
         let outstanding = self.peers.values().any(|peer| !peer.asks().is_empty());
-        let undecided = self.pieces.values().any(|piece| piece.whole_since.is_some());
+        let undecided = self.board.as_ref().is_some_and(Board::is_undecided);
+        if let Some(refusal) = self.peers.values().filter_map(Peer::refusal_ends).min()
+            && !outstanding
+            && !undecided
+        {
+            return Some(refusal.max(now + LOOK_WAITING));
+        }
         if !outstanding && !undecided {
             return None;
         }
-        let waiting = self.plan.wants.first().is_some_and(|want| want.tier == Tier::Now);
-        Some(now + if waiting { LOOK_WAITING } else { LOOK_IDLE })
+        Some(now + if self.waited() > 0 { LOOK_WAITING } else { LOOK_IDLE })
     }
 }

@@ -24,8 +24,10 @@ pub struct Piece {
     here: u32,
     /// Blocks before this one are not unasked; only a hint, lowered when a block is given back.
     scan: usize,
-    /// After a failed hash: the one peer that may send it, so that the next failure names the culprit.
-    pub sole: Option<PeerId>,
+    /// The peers that may send it, so that a wrong hash names few culprits; empty: anyone.
+    pub only: Vec<PeerId>,
+    /// That is one peer because nobody waited for the piece when it was given out.
+    pub alone: bool,
     /// How often its hash was wrong.
     pub failures: u32,
     /// When the last block came.
@@ -41,7 +43,8 @@ impl Piece {
             unasked: blocks,
             here: 0,
             scan: 0,
-            sole: None,
+            only: Vec::new(),
+            alone: false,
             failures: 0,
             whole_since: None,
         }
@@ -118,6 +121,15 @@ impl Piece {
         Some(others)
     }
 
+    /// Who was asked for a block that is not here.
+    #[must_use]
+    pub fn asked_of(&self, block: u32) -> &[PeerId] {
+        match self.blocks.get(block as usize) {
+            Some(Block::Open(asked)) => asked,
+            _ => &[],
+        }
+    }
+
     /// Blocks that are asked of somebody and not here, with whom.
     pub fn asked(&self) -> impl Iterator<Item = (u32, &[PeerId])> {
         self.blocks.iter().zip(0u32..).filter_map(|(block, i)| match block {
@@ -145,10 +157,8 @@ impl Piece {
     /// The hash was wrong, or the verdict never came: all from the start.
     pub fn reset(&mut self) {
         let failures = self.failures;
-        let sole = self.sole;
         *self = Self::new(u32::try_from(self.blocks.len()).expect("made from a u32"));
         self.failures = failures;
-        self.sole = sole;
     }
 }
 

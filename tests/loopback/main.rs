@@ -1,7 +1,9 @@
 //! The whole engine on a real swarm on loopback.
 
+mod albums;
 #[path = "../support/host.rs"]
 mod host;
+mod restart;
 
 use std::time::{Duration, Instant};
 

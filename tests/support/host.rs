@@ -134,18 +134,19 @@ impl Answer {
         self.take(self.left)
     }
 
-    /// Reads until the server ends the connection; how many bytes of the body came.
-    pub fn until_cut(&mut self) -> u64 {
-        let mut total = 0;
+    /// Reads until the body is complete or the server ends the connection.
+    pub fn until_cut_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
         let mut buffer = [0; 65536];
-        loop {
+        while (bytes.len() as u64) < self.left {
             match self.reader.read(&mut buffer) {
-                Ok(0) => return total,
-                Ok(n) => total += n as u64,
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return total,
+                Ok(0) => break,
+                Ok(n) => bytes.extend_from_slice(&buffer[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
                 Err(error) => panic!("{error}"),
             }
         }
+        bytes
     }
 }
 

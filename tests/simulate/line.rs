@@ -1,0 +1,98 @@
+//! One peer and the way to it.
+//!
+//! Requests arrive half a round trip after they were sent, are answered in order at the line's rate, and arrive half
+//! a round trip later. As libtorrent's seeders do, the peer moves requests into its send buffer ahead of the line, half
+//! a second's worth between 10 and 500 KB; a cancel recalls only what is not there yet.
+
+use std::collections::VecDeque;
+
+use vozduxan::schedule::layout::BLOCK_LEN;
+
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Bytes per second.
+    pub rate: f64,
+    /// Seconds there and back.
+    pub rtt: f64,
+    /// Silent from, until.
+    pub frozen: Option<(f64, f64)>,
+    /// Every n-th block is wrong; 0: none.
+    pub corrupt: u32,
+    /// Every n-th request is refused; 0: none.
+    pub reject: u32,
+    /// Serves for this many seconds, then chokes for as many.
+    pub choke_cycle: Option<f64>,
+    /// Connects at, leaves at.
+    pub online: (f64, f64),
+    /// Of a hundred pieces it has this many at first, and gets one more every so many seconds.
+    pub pieces: Option<(u32, f64)>,
+    /// From this moment the round trip is another.
+    pub rtt_change: Option<(f64, f64)>,
+    /// Requests not yet in the send buffer, and those in it.
+    pub queue: VecDeque<(u32, u32)>,
+    pub buffer: VecDeque<(u32, u32)>,
+    pub choking: bool,
+    pub busy: bool,
+    pub heard: u64,
+    pub sent: u64,
+}
+
+impl Line {
+    pub fn new(rate: f64, rtt: f64) -> Self {
+        Self {
+            rate,
+            rtt,
+            frozen: None,
+            corrupt: 0,
+            reject: 0,
+            choke_cycle: None,
+            online: (0.0, f64::MAX),
+            pieces: None,
+            rtt_change: None,
+            queue: VecDeque::new(),
+            buffer: VecDeque::new(),
+            choking: false,
+            busy: false,
+            heard: 0,
+            sent: 0,
+        }
+    }
+
+    pub fn rtt_at(&self, now: f64) -> f64 {
+        self.rtt_change.filter(|(from, _)| now >= *from).map_or(self.rtt, |(_, rtt)| rtt)
+    }
+
+    /// Moves requests into the send buffer as far as it goes.
+    pub fn commit(&mut self, block: impl Fn(u32, u32) -> u32) {
+        let most = (self.rate * 0.5).min(500e3).max(10e3);
+        let mut bytes: f64 = self.buffer.iter().map(|(p, b)| f64::from(block(*p, *b))).sum();
+        while bytes < most
+            && let Some((piece, at)) = self.queue.pop_front()
+        {
+            bytes += f64::from(block(piece, at));
+            self.buffer.push_back((piece, at));
+        }
+    }
+
+    /// When a block that is begun now would be sent.
+    pub fn sent_at(&self, now: f64, bytes: u32) -> f64 {
+        let start = self.frozen.filter(|(from, until)| (*from..*until).contains(&now)).map_or(now, |(_, u)| u);
+        start + f64::from(bytes) / self.rate
+    }
+}
+
+/// The earliest moment at which lines, each giving its first byte three round trips after it is there (connect,
+/// handshake, request), could have brought `bytes` together in whole blocks.
+pub fn limit(lines: &[Line], bytes: u64) -> f64 {
+    let block = f64::from(BLOCK_LEN);
+    let brought = |time: f64| -> f64 {
+        let time = |line: &Line| (time - line.online.0 - 3.0 * line.rtt).max(0.0);
+        lines.iter().map(|line| (line.rate * time(line) / block + 1e-9).floor()).sum()
+    };
+    let (mut low, mut high) = (0.0, 1e5);
+    for _ in 0..80 {
+        let middle = f64::midpoint(low, high);
+        if brought(middle) >= (bytes as f64 / block).floor() { high = middle } else { low = middle }
+    }
+    high
+}
