@@ -23,7 +23,7 @@ const COVER_LEN: usize = 700_000;
 pub enum Track {
     /// With a big cover and without a seek table: seeking bisects.
     Flac,
-    /// With a big cover in its ID3v2 tag.
+    /// With a title and a big cover in its ID3v2 tag.
     Mp3,
     /// Its duration is told by its last page.
     OggOpus,
@@ -52,7 +52,7 @@ impl Track {
     pub fn file_name(self) -> String {
         match self {
             Self::Flac => format!("cover {PCM_SECONDS}s.flac"),
-            Self::Mp3 => format!("cover {SECONDS}s {KBPS}k.mp3"),
+            Self::Mp3 => format!("cover and title {SECONDS}s {KBPS}k.mp3"),
             Self::OggOpus => format!("{SECONDS}s {KBPS}k.opus"),
             Self::OggVorbis => format!("{SECONDS}s {KBPS}k.ogg"),
             Self::M4aMoovLast => format!("moov last {SECONDS}s {KBPS}k.m4a"),
@@ -103,7 +103,9 @@ impl Track {
     }
 }
 
-/// An MP3 that can be heard: the swarm's own are silent, and silence sounds right wherever it comes from.
+/// An MP3 that can be heard: the swarm's own are silent, and silence sounds right wherever it comes from. The title
+/// matters: without any text in the ID3v2 tag ffmpeg looks for an ID3v1 tag, and whether it opens a connection at the
+/// end for that or reads all that is in between depends on the size of its socket's buffer at that moment.
 fn write_mp3(path: &Path, seed: u64) -> io::Result<()> {
     let cover = path.with_extension("jpg");
     fs::write(&cover, audio::jpeg(COVER_LEN, seed))?;
@@ -111,7 +113,8 @@ fn write_mp3(path: &Path, seed: u64) -> io::Result<()> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", &noise, "-i"]).arg(&cover);
     command.args(["-map", "0:a", "-map", "1:v", "-c:v", "copy", "-disposition:v", "attached_pic"]);
-    command.args(["-ac", "2", "-c:a", "libmp3lame", "-b:a", &format!("{KBPS}k"), "-id3v2_version", "3"]);
+    command.args(["-ac", "2", "-c:a", "libmp3lame", "-b:a", &format!("{KBPS}k")]);
+    command.args(["-metadata", "title=Noise", "-id3v2_version", "3"]);
     command.args(["-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", "mp3"]).arg(path);
     let output = command.stdin(Stdio::null()).output()?;
     fs::remove_file(&cover)?;
