@@ -1,4 +1,5 @@
-//! A host on the engine's Rust face, its HTTP client, and the swarm it plays from.
+//! A host on the engine's Rust face, its HTTP client, and the swarm it plays from: shared by the tests that run the
+//! whole engine.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
