@@ -35,6 +35,8 @@ pub(super) struct Look {
     share: usize,
     /// Per place in the plan.
     levels: Vec<Option<f64>>,
+    /// Per range of the plan's rest, from where on it has open pieces.
+    rest: Vec<Option<u32>>,
     /// Somebody sends wrong data and nobody knows who.
     distrust: bool,
     copies: Option<Copies>,
@@ -55,6 +57,7 @@ impl Picker {
             waited,
             share: unasked.div_ceil(usable.max(1)).min(most),
             levels: Vec::new(),
+            rest: Vec::new(),
             distrust: self.is_distrustful(),
             copies: None,
         };
@@ -139,10 +142,15 @@ impl Picker {
     }
 
     /// A block of tier 3.
-    fn rest(&mut self, id: PeerId, look: &Look) -> Option<(u32, u32)> {
+    fn rest(&mut self, id: PeerId, look: &mut Look) -> Option<(u32, u32)> {
+        if look.rest.is_empty() {
+            // Within one pump pieces are only closed: these are lower bounds until its end.
+            let board = self.board.as_ref()?;
+            look.rest = self.plan.rest.iter().map(|range| board.first_open(range.clone(), None)).collect();
+        }
         for i in 0..self.plan.rest.len() {
+            let Some(mut from) = look.rest[i] else { continue };
             let range = self.plan.rest[i].clone();
-            let mut from = range.start;
             loop {
                 let peer = self.peers.get(&id)?;
                 let Some(piece) = self.board.as_ref()?.first_open(from..range.end, peer.pieces()) else {

@@ -64,7 +64,7 @@ impl Line {
 
     /// Moves requests into the send buffer as far as it goes.
     pub fn commit(&mut self, block: impl Fn(u32, u32) -> u32) {
-        let most = (self.rate * 0.5).min(500e3).max(10e3);
+        let most = (self.rate * 0.5).clamp(10e3, 500e3);
         let mut bytes: f64 = self.buffer.iter().map(|(p, b)| f64::from(block(*p, *b))).sum();
         while bytes < most
             && let Some((piece, at)) = self.queue.pop_front()
