@@ -45,7 +45,15 @@ pub(super) struct Look {
 impl Picker {
     /// Fills every peer's queue.
     pub(super) fn fill(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let Some(board) = &self.board else { return };
+        // A group for a failed piece, or a copy, decided late in one round may be news for a peer that was asked
+        // early in it. Rounds only ever add requests, so they end.
+        while self.round(now, out) {}
+    }
+
+    /// One turn for every peer with room; whether anything was sent.
+    fn round(&mut self, now: Duration, out: &mut Vec<Command>) -> bool {
+        let Some(board) = &self.board else { return false };
+        let before = out.len();
         let usable = self.peers.values().filter(|peer| peer.is_usable(now)).count();
         let waited = self.waited();
         let unasked: usize =
@@ -76,6 +84,7 @@ impl Picker {
                 ready.swap_remove(at);
             }
         }
+        out.len() > before
     }
 
     fn soonest(&self, ready: &[PeerId], now: Duration) -> Option<usize> {
@@ -114,6 +123,10 @@ impl Picker {
                 return Some(copy);
             }
             if !is_open || !self.peers.get(&id)?.may_have(want.piece, look.now) {
+                continue;
+            }
+            // Before the level is asked for: it depends on who may send the piece.
+            if !self.is_trusted_with(id, &want, look.now) {
                 continue;
             }
             if want.tier != Tier::Ahead && (refused == REFUSALS || self.is_too_late(eta, at, look)) {
@@ -158,6 +171,7 @@ impl Picker {
                 };
                 let want = Want { piece, tier: Tier::Rest, due: None };
                 if peer.may_have(piece, look.now)
+                    && self.is_trusted_with(id, &want, look.now)
                     && let Some(block) = self.take(id, &want, look)
                 {
                     return Some((piece, block));
@@ -168,11 +182,8 @@ impl Picker {
         None
     }
 
-    /// Takes a piece's next block for a peer, if the peer is trusted with it.
+    /// Takes a piece's next block for a peer that is trusted with it.
     fn take(&mut self, id: PeerId, want: &Want, look: &Look) -> Option<u32> {
-        if !self.is_trusted_with(id, want, look.now) {
-            return None;
-        }
         let alone = look.distrust && self.may_bring_alone(id, want, look.now);
         self.board.as_mut()?.take(want.piece, id, alone)
     }
