@@ -3,6 +3,9 @@
 //! [`world`] is the network, the disk and libtorrent; every other module is a kind of trouble. Each test computes the
 //! physical limit of its swarm and allows a small factor above it.
 
+// One span that is waited for is the common case, not a slip.
+#![allow(clippy::single_range_in_vec_init)]
+
 #[path = "simulate/lies.rs"]
 mod lies;
 #[path = "simulate/line.rs"]

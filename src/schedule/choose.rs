@@ -35,6 +35,8 @@ pub(super) struct Look {
     share: usize,
     /// Per place in the plan.
     levels: Vec<Option<f64>>,
+    /// Per range of the plan's rest, from where on it has open pieces.
+    rest: Vec<Option<u32>>,
     /// Somebody sends wrong data and nobody knows who.
     distrust: bool,
     copies: Option<Copies>,
@@ -43,7 +45,15 @@ pub(super) struct Look {
 impl Picker {
     /// Fills every peer's queue.
     pub(super) fn fill(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let Some(board) = &self.board else { return };
+        // A group for a failed piece, or a copy, decided late in one round may be news for a peer that was asked
+        // early in it. Rounds only ever add requests, so they end.
+        while self.round(now, out) {}
+    }
+
+    /// One turn for every peer with room; whether anything was sent.
+    fn round(&mut self, now: Duration, out: &mut Vec<Command>) -> bool {
+        let Some(board) = &self.board else { return false };
+        let before = out.len();
         let usable = self.peers.values().filter(|peer| peer.is_usable(now)).count();
         let waited = self.waited();
         let unasked: usize =
@@ -55,6 +65,7 @@ impl Picker {
             waited,
             share: unasked.div_ceil(usable.max(1)).min(most),
             levels: Vec::new(),
+            rest: Vec::new(),
             distrust: self.is_distrustful(),
             copies: None,
         };
@@ -73,6 +84,7 @@ impl Picker {
                 ready.swap_remove(at);
             }
         }
+        out.len() > before
     }
 
     fn soonest(&self, ready: &[PeerId], now: Duration) -> Option<usize> {
@@ -113,6 +125,10 @@ impl Picker {
             if !is_open || !self.peers.get(&id)?.may_have(want.piece, look.now) {
                 continue;
             }
+            // Before the level is asked for: it depends on who may send the piece.
+            if !self.is_trusted_with(id, &want, look.now) {
+                continue;
+            }
             if want.tier != Tier::Ahead && (refused == REFUSALS || self.is_too_late(eta, at, look)) {
                 refused = REFUSALS.min(refused + 1);
                 continue;
@@ -139,10 +155,15 @@ impl Picker {
     }
 
     /// A block of tier 3.
-    fn rest(&mut self, id: PeerId, look: &Look) -> Option<(u32, u32)> {
+    fn rest(&mut self, id: PeerId, look: &mut Look) -> Option<(u32, u32)> {
+        if look.rest.is_empty() {
+            // Within one pump pieces are only closed: these are lower bounds until its end.
+            let board = self.board.as_ref()?;
+            look.rest = self.plan.rest.iter().map(|range| board.first_open(range.clone(), None)).collect();
+        }
         for i in 0..self.plan.rest.len() {
+            let Some(mut from) = look.rest[i] else { continue };
             let range = self.plan.rest[i].clone();
-            let mut from = range.start;
             loop {
                 let peer = self.peers.get(&id)?;
                 let Some(piece) = self.board.as_ref()?.first_open(from..range.end, peer.pieces()) else {
@@ -150,6 +171,7 @@ impl Picker {
                 };
                 let want = Want { piece, tier: Tier::Rest, due: None };
                 if peer.may_have(piece, look.now)
+                    && self.is_trusted_with(id, &want, look.now)
                     && let Some(block) = self.take(id, &want, look)
                 {
                     return Some((piece, block));
@@ -160,11 +182,8 @@ impl Picker {
         None
     }
 
-    /// Takes a piece's next block for a peer, if the peer is trusted with it.
+    /// Takes a piece's next block for a peer that is trusted with it.
     fn take(&mut self, id: PeerId, want: &Want, look: &Look) -> Option<u32> {
-        if !self.is_trusted_with(id, want, look.now) {
-            return None;
-        }
         let alone = look.distrust && self.may_bring_alone(id, want, look.now);
         self.board.as_mut()?.take(want.piece, id, alone)
     }
