@@ -342,7 +342,8 @@ impl Engine {
             }
             EventKind::FileError => {
                 let what = if event.offset == 1 { "the disk is full" } else { "a file could not be used" };
-                if torrent.error.is_none() {
+                if !torrent.trouble_told {
+                    torrent.trouble_told = true;
                     log_line!(
                         self.log,
                         "error: {what}: {}; what is here can be played, the rest is tried again",

@@ -73,6 +73,8 @@ pub struct Torrent {
     pub error: Option<String>,
     /// Since when the disk refuses to take data.
     pub disk_trouble: Option<Duration>,
+    /// The log says so already; until data comes through again.
+    pub trouble_told: bool,
     /// First bytes of files whose name does not say what they are; torrent bytes.
     pub probes: Vec<Range<u64>>,
     /// A file warmed as the likely next track.
@@ -101,6 +103,7 @@ impl Torrent {
             trackers: Trackers::default(),
             error: None,
             disk_trouble: None,
+            trouble_told: false,
             probes: Vec::new(),
             warmed: None,
             unsaved: false,
@@ -152,6 +155,7 @@ impl Torrent {
             EventKind::Reject => Input::Rejected { peer, piece: event.piece, block },
             EventKind::PiecePassed => {
                 self.unsaved = true;
+                self.trouble_told = self.trouble_told && self.disk_trouble.is_some();
                 Input::Passed(event.piece)
             }
             EventKind::PieceFailed => Input::Failed(event.piece),
