@@ -174,6 +174,11 @@ void Shim::add(AddOptions const& options) const {
   params.flags = lt::torrent_flags::paused | lt::torrent_flags::update_subscribe |
                  lt::torrent_flags::apply_ip_filter | lt::torrent_flags::duplicate_is_error |
                  lt::torrent_flags::need_save_resume;
+  // Web seeds (BEP 17, BEP 19) know no REQUEST message: libtorrent would fetch from them on its own, beside what the
+  // engine wants and in another order.
+  params.url_seeds.clear();
+  params.http_seeds.clear();
+  if (params.ti) params.ti->set_web_seeds({});
   params.file_priorities.clear();
   params.piece_priorities.clear();
   params.max_connections = 200;
