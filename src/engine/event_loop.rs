@@ -20,7 +20,8 @@ use crate::units::InfoHash;
 use super::disk::{Disk, Job as DiskJob};
 use super::inbox::{Command, Inbox, Stored};
 use super::input::{Meta, Source};
-use super::prepare::{Job, Prepare};
+use super::listener::Note;
+use super::prepare::{Job, Prepare, human};
 use super::streams::Streams;
 use super::torrent::{DISK_RETRY, Torrent};
 use super::waiter::Waiter;
@@ -157,10 +158,43 @@ impl Engine {
             torrent.fetch(&self.bridge, self.tuning.warm_up, now);
         }
         torrent.publish(now);
+        self.tell(id, now);
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
         torrent.save(&self.bridge, now, false);
         let idle = !torrent.in_use();
         torrent.idle_since = if idle { torrent.idle_since.or(Some(now)) } else { None };
         self.watch_quota(now);
+    }
+
+    /// Logs what listeners went through. Who stalls needs more peers: they are sought at once.
+    fn tell(&mut self, id: u32, now: Duration) {
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        let key = torrent.key();
+        let (peers, unchoked) = torrent.picker.peers();
+        let rate = human(torrent.meter.rate(now));
+        for listener in &mut torrent.listeners {
+            let file = listener.stream.file.0;
+            match listener.note(now) {
+                None => {}
+                Some(Note::Sought(byte)) => {
+                    log_line!(self.log, "stream sought: file {file} of {key} to byte {byte}")
+                }
+                Some(Note::Stalled(byte)) => {
+                    log_line!(
+                        self.log,
+                        "stream stalled: file {file} of {key} at byte {byte}: {peers} peers, {unchoked} of them serve us, {rate}/s; looking for more"
+                    );
+                    self.bridge.announce(id);
+                }
+                Some(Note::Resumed(after)) => {
+                    log_line!(
+                        self.log,
+                        "stream resumed: file {file} of {key} after {} ms",
+                        after.as_millis()
+                    );
+                }
+            }
+        }
     }
 
     fn command(&mut self, command: Command) {

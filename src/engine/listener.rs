@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::schedule::plan::{Demand, Rank};
 
@@ -11,6 +12,20 @@ use super::streams::{PLAYBACK, Stream};
 
 /// A waiting transfer wants this much at once, so that a player's next reads do not wait one by one.
 const WAITING_SPAN: u64 = 64 * 1024;
+
+/// Music that is waited for longer than this is a stall.
+const STALL: Duration = Duration::from_secs(1);
+
+/// What a listener went through since the last look; for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Playback jumped to this byte.
+    Sought(u64),
+    /// A reader has been waiting for this byte for more than a second.
+    Stalled(u64),
+    /// What it waited for came, after this long.
+    Resumed(Duration),
+}
 
 /// See the module.
 pub struct Listener {
@@ -22,14 +37,26 @@ pub struct Listener {
     pub starting: Vec<Range<u64>>,
     /// Where reading has been seen last, for hosts that notify no position.
     read_position: u64,
-    /// It waited for data at the last look.
-    pub waited: bool,
+    /// Playback's place at the last look.
+    last_position: Option<u64>,
+    /// How long a reader had been waiting at the last look.
+    waits: Duration,
+    /// The log says that it stalls, since then.
+    stalled_since: Option<Duration>,
 }
 
 impl Listener {
     /// A stream that nobody has read yet.
     pub fn new(stream: Arc<Stream>, head: Head) -> Self {
-        Self { stream, head, starting: Vec::new(), read_position: 0, waited: false }
+        Self {
+            stream,
+            head,
+            starting: Vec::new(),
+            read_position: 0,
+            last_position: None,
+            waits: Duration::ZERO,
+            stalled_since: None,
+        }
     }
 
     /// Whether it is what the listener hears.
@@ -70,9 +97,7 @@ impl Listener {
         let base = self.stream.span.start;
         let position = self.position();
         let mut now: Vec<Range<u64>> = self.starting.iter().map(|s| base + s.start..base + s.end).collect();
-        self.waited = false;
         for transfer in self.stream.transfers().iter().filter(|t| t.is_blocked()) {
-            self.waited = true;
             let from = transfer.position();
             let until = transfer.end_position().min(from + WAITING_SPAN);
             now.push(base + from..base + until);
@@ -86,6 +111,37 @@ impl Listener {
             now,
             byte_rate: Some(self.head.byte_rate()),
         }
+    }
+
+    /// What is worth a line in the log.
+    pub fn note(&mut self, now: Duration) -> Option<Note> {
+        let position = self.position();
+        let near = |last: u64| (last..=last.saturating_add(self.stream.window_len)).contains(&position);
+        let jumped = self.last_position.is_some_and(|last| !near(last));
+        let read_before = self.last_position.is_some_and(|last| last > self.head.audio_start());
+        self.last_position = Some(position);
+        let clock = Instant::now();
+        let transfers = self.stream.transfers();
+        let longest = transfers.iter().max_by_key(|t| t.blocked_for(clock));
+        self.waits = longest.map_or(Duration::ZERO, |t| t.blocked_for(clock));
+        match (longest, self.stalled_since) {
+            (Some(transfer), None) if self.waits > STALL => {
+                self.stalled_since = Some(now.saturating_sub(self.waits));
+                return Some(Note::Stalled(transfer.position()));
+            }
+            (_, Some(since)) if self.waits < STALL => {
+                self.stalled_since = None;
+                return Some(Note::Resumed(now.saturating_sub(since)));
+            }
+            _ => {}
+        }
+        (jumped && read_before).then_some(Note::Sought(position))
+    }
+
+    /// When a wait becomes a stall that the log has to tell.
+    pub fn next_note(&self, now: Duration) -> Option<Duration> {
+        let waits = !self.waits.is_zero() && self.stalled_since.is_none();
+        waits.then(|| now + STALL.saturating_sub(self.waits) + Duration::from_millis(2))
     }
 
     /// Whether every byte of the file is here.

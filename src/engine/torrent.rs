@@ -303,6 +303,9 @@ impl Torrent {
         if !self.jobs.is_empty() || !self.lists.is_empty() {
             at_most(now + WAITING);
         }
+        for note in self.listeners.iter().filter_map(|l| l.next_note(now)) {
+            at_most(note);
+        }
         if let Some(since) = self.disk_trouble {
             at_most(since + DISK_RETRY);
         }

@@ -4,6 +4,7 @@ mod albums;
 #[path = "../support/host.rs"]
 mod host;
 mod restart;
+mod seeks;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,84 @@
+//! What a seek does to the transfers that are under way, and what a silent swarm does to the log.
+
+use super::*;
+
+/// Waits until the log has a line with this text.
+fn until_logged(host: &Host, text: &str) {
+    let deadline = Instant::now() + host::PATIENCE;
+    while !host.log.lock().iter().any(|line| line.contains(text)) {
+        assert!(Instant::now() < deadline, "no line with {text:?}:\n{}", host.log.lock().join("\n"));
+        std::thread::yield_now();
+    }
+}
+
+struct Stage {
+    swarm: vozduxan_swarm::Swarm,
+    host: Host,
+    stream: vozduxan::engine::Prepared,
+    _folders: [Folder; 2],
+}
+
+/// A stream of 8 MB whose first 200 KB were read, on a swarm that has fallen silent.
+fn silent_stage() -> (Stage, host::Answer) {
+    let folders = [Folder::new(), Folder::new()];
+    let swarm = swarm(&folders[0], Kind::V1, 64, Album::flac(1, 8_000_000), &[peer(300_000, 20)]);
+    let host = Host::start_with(&folders[1], "[stream]\nlookahead_pieces = 20");
+    let stream = host.prepare_torrent(&swarm, swarm.files()[0].index);
+    let mut answer = get(host.session.http_port(), &host.path(&stream), Some("bytes=0-"));
+    answer.take(200_000);
+    swarm.peers()[0].proxy.freeze().expect("freeze");
+    (Stage { swarm, host, stream, _folders: folders }, answer)
+}
+
+#[test]
+fn a_stall_and_its_end_are_told_once() {
+    let (stage, mut answer) = silent_stage();
+    until_logged(&stage.host, "stream stalled");
+    stage.swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
+    answer.take(1_000_000);
+    until_logged(&stage.host, "stream resumed");
+    let lines = stage.host.log.lock();
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("stream stalled")).count(),
+        1,
+        "{}",
+        lines.join("\n")
+    );
+    assert!(lines.iter().all(|line| !line.contains(&stage.stream.token)), "a token in the log");
+}
+
+#[test]
+fn a_new_open_range_ends_one_that_waits_in_vain_but_no_probe() {
+    let (stage, mut old) = silent_stage();
+    let (port, path) = (stage.host.session.http_port(), stage.host.path(&stage.stream));
+    let mut probe = get(port, &path, Some("bytes=3000000-3000099"));
+    until_logged(&stage.host, "stream stalled");
+    let mut new = get(port, &path, Some("bytes=5000000-"));
+    let rest = old.until_cut_bytes();
+    assert!(rest.len() < 7_000_000, "the old transfer was not cut");
+    same_as_source(&stage.swarm, 0, 200_000, &rest);
+    stage.swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
+    same_as_source(&stage.swarm, 0, 3_000_000, &probe.rest());
+    same_as_source(&stage.swarm, 0, 5_000_000, &new.take(100_000));
+}
+
+#[test]
+fn a_notified_jump_ends_a_transfer_that_is_far_away() {
+    let (stage, mut old) = silent_stage();
+    stage.host.session.notify_position(&stage.stream.token, 6_000_000);
+    let rest = old.until_cut_bytes();
+    assert!(rest.len() < 7_000_000, "the old transfer was not cut");
+    stage.swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
+    let (port, path) = (stage.host.session.http_port(), stage.host.path(&stage.stream));
+    same_as_source(&stage.swarm, 0, 6_000_000, &get(port, &path, Some("bytes=6000000-")).take(50_000));
+}
+
+#[test]
+fn release_ends_a_transfer_at_once() {
+    let (stage, mut old) = silent_stage();
+    let t = Instant::now();
+    stage.host.session.release(&stage.stream.token);
+    println!("release {} us", t.elapsed().as_micros());
+    assert!(old.until_cut_bytes().len() < 7_000_000);
+    assert_eq!(get(stage.host.session.http_port(), &stage.host.path(&stage.stream), None).status, 404);
+}
