@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <libtorrent/alert_types.hpp>
+#include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bencode.hpp>
 #include <libtorrent/magnet_uri.hpp>
 #include <libtorrent/read_resume_data.hpp>
@@ -140,6 +141,12 @@ void Shim::take_events(rust::Vec<Event>& out) const {
                                   (message.empty() ? tracker->error.message() : message)));
     } else if (lt::alert_cast<lt::dht_bootstrap_alert>(alert)) {
       out.push_back(make_event(EventKind::DhtBootstrap, 0));
+      // It was the one alert of its category that anybody waits for: queries of strangers must not wake an idle engine.
+      lt::settings_pack quiet;
+      quiet.set_int(lt::settings_pack::alert_mask,
+                    state_->session->get_settings().get_int(lt::settings_pack::alert_mask) &
+                        ~static_cast<int>(static_cast<std::uint32_t>(lt::alert_category::dht)));
+      state_->session->apply_settings(std::move(quiet));
     } else if (auto const* listen = lt::alert_cast<lt::listen_failed_alert>(alert)) {
       out.push_back(with_text(EventKind::ListenFailed, 0,
                               std::string(listen->listen_interface()) + " port " + std::to_string(listen->port) + ": " +
@@ -168,6 +175,10 @@ void Shim::add(AddOptions const& options) const {
     params.trackers.emplace_back(std::string(tracker));
     params.tracker_tiers.push_back(255);
   }
+  add_params(options.id, std::move(params));
+}
+
+void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params) const {
   // Resume data carries flags and priorities of an earlier run (read_resume_data.hpp): none may come back. Paused:
   // the engine starts it at once after the check, because resuming connects without waiting for libtorrent's
   // once-a-second tick.
@@ -186,7 +197,7 @@ void Shim::add(AddOptions const& options) const {
   params.upload_limit = -1;
   params.download_limit = -1;
 
-  auto tap = std::make_shared<TorrentTap>(state_->events, options.id, state_->own_picker);
+  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker);
   // The plugin needs the handle before its first hook runs: libtorrent passes it to this function.
   params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
     tap->attach(handle);
@@ -194,7 +205,32 @@ void Shim::add(AddOptions const& options) const {
   });
   lt::torrent_handle const handle = state_->session->add_torrent(std::move(params));
   std::lock_guard<std::mutex> const hold(state_->mutex);
-  state_->torrents[options.id] = Torrent{handle, tap};
+  state_->torrents[number] = Torrent{handle, tap};
+}
+
+void Shim::move_torrent(std::uint32_t const old, std::uint32_t const new_number, rust::Str const save_path) const {
+  Torrent const found = state_->find(old);
+  if (!found.handle.is_valid()) throw std::invalid_argument("no such torrent");
+  lt::add_torrent_params params;
+  params.ti = found.handle.torrent_file_with_hashes();
+  if (!params.ti) throw std::invalid_argument("the metadata is not here yet");
+  for (lt::announce_entry const& tracker : found.handle.trackers()) {
+    params.trackers.push_back(tracker.url);
+    params.tracker_tiers.push_back(tracker.tier);
+  }
+  params.save_path = std::string(save_path);
+  remove(old);
+  add_params(new_number, std::move(params));
+}
+
+void Shim::add_trackers(std::uint32_t const torrent, rust::Slice<rust::String const> const urls) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  for (rust::String const& url : urls) {
+    lt::announce_entry entry{std::string(url)};
+    entry.tier = 255;
+    found.handle.add_tracker(entry);
+  }
 }
 
 void Shim::start(std::uint32_t const torrent) const {

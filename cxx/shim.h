@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <memory>
 
+#include <libtorrent/fwd.hpp>
+
 #include "rust/cxx.h"
 
 namespace vozduxan {
@@ -37,6 +39,8 @@ class Shim {
   Metadata metadata(std::uint32_t torrent) const;
   bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
+  void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
+  void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;
   void recheck(std::uint32_t torrent) const;
   void recover(std::uint32_t torrent) const;
@@ -47,6 +51,7 @@ class Shim {
 
  private:
   struct State;
+  void add_params(std::uint32_t number, lt::add_torrent_params params) const;
   std::unique_ptr<State> state_;
 };
 

@@ -166,6 +166,8 @@ pub mod raw {
         /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.
         fn set_metadata(self: &Shim, torrent: u32, torrent_file: &[u8]) -> bool;
         fn command(self: &Shim, torrent: u32, commands: &[Command]);
+        fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
+        fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
         fn request_resume(self: &Shim, torrent: u32);
         fn recheck(self: &Shim, torrent: u32);
         fn recover(self: &Shim, torrent: u32);

@@ -81,6 +81,16 @@ impl Bridge {
         self.shim.set_metadata(torrent, torrent_file)
     }
 
+    /// Takes a torrent out and adds it again under a new number with another save path; its files are checked there.
+    pub fn move_torrent(&self, old: u32, new: u32, save_path: &str) -> Result<(), Refusal> {
+        self.shim.move_torrent(old, new, save_path).map_err(|e| e.to_string())
+    }
+
+    /// Lets a torrent announce to more trackers.
+    pub fn add_trackers(&self, torrent: u32, urls: &[String]) {
+        self.shim.add_trackers(torrent, urls);
+    }
+
     /// Sends requests and cancels, in this order.
     pub fn command(&self, torrent: u32, commands: &[Command]) {
         if !commands.is_empty() {

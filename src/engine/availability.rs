@@ -1,6 +1,7 @@
 //! Which pieces may be read: the one truth that the engine's thread writes and every reader waits on.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -13,12 +14,14 @@ pub struct Availability {
     layout: Layout,
     have: Mutex<Bits>,
     changed: Notify,
+    /// Counts how often all that was known was taken back.
+    generation: AtomicU64,
 }
 
 impl Availability {
     /// What is at hand now.
     pub fn new(layout: Layout, have: Bits) -> Self {
-        Self { layout, have: Mutex::new(have), changed: Notify::new() }
+        Self { layout, have: Mutex::new(have), changed: Notify::new(), generation: AtomicU64::new(0) }
     }
 
     /// Engine: a piece passed. Wakes every reader.
@@ -29,8 +32,14 @@ impl Availability {
 
     /// Engine: the files were checked again.
     pub fn replace(&self, have: Bits) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
         *self.have.lock() = have;
         self.changed.notify_waiters();
+    }
+
+    /// Changes whenever pieces are taken back: bytes that were read across a change must not be used.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The end of the readable bytes that begin at `torrent_offset`, at most `limit`; equal to `torrent_offset` when

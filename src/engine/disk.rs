@@ -12,7 +12,7 @@ use crate::units::InfoHash;
 
 use super::Error;
 use super::inbox::{Command, Inbox};
-use super::waiter::Waiter;
+use super::waiter::Promise;
 
 /// One job; done in order.
 pub enum Job {
@@ -25,9 +25,9 @@ pub enum Job {
     /// Delete a torrent's data.
     Remove(InfoHash),
     /// Measure all torrents; the answer is a `Command::Measured`.
-    Measure(Option<Arc<Waiter<()>>>),
+    Measure(Option<Promise<()>>),
     /// All before this is done.
-    Done(Arc<Waiter<()>>),
+    Done(Promise<()>),
 }
 
 /// The way to the thread.
@@ -85,6 +85,7 @@ fn work(store: &Store, inbox: &Inbox, queue: &Receiver<Job>) {
                 if let Err(error) = store.remove_torrent(torrent) {
                     trouble(error);
                 }
+                inbox.push(Command::Removed(torrent));
             }
             Job::Measure(waiter) => inbox.push(Command::Measured(measure(store), waiter)),
             Job::Done(waiter) => waiter.finish(Ok(())),

@@ -14,7 +14,7 @@ use crate::log::Logger;
 use crate::log_line;
 use crate::schedule::plan::Windows;
 use crate::schedule::prebuffer::Bounds;
-use crate::storage::Store;
+use crate::storage::{Home, Store};
 use crate::units::InfoHash;
 
 use super::disk::{Disk, Job as DiskJob};
@@ -24,7 +24,7 @@ use super::listener::Note;
 use super::prepare::{Job, Prepare, human};
 use super::streams::Streams;
 use super::torrent::{DISK_RETRY, Torrent};
-use super::waiter::Waiter;
+use super::waiter::Promise;
 use super::{Error, Role};
 
 /// Longest sleep, so that a lost wake-up could never last.
@@ -40,9 +40,9 @@ pub struct Tuning {
     pub bounds: Bounds,
     /// Warm the next track.
     pub warm_up: bool,
-    /// Trackers for torrents that are not private.
+    /// Trackers for torrents that are not private: the well-known ones and those the user added.
     pub public_trackers: Vec<String>,
-    /// Trackers the user added, for every torrent that is not private.
+    /// Most allocated bytes on disk.
     pub cache_max_bytes: u64,
     /// Idle time after which `evict` drops a torrent.
     pub cache_ttl: Duration,
@@ -61,7 +61,12 @@ pub struct Engine {
     pub(super) touched: BTreeSet<u32>,
     pub(super) serial: u64,
     pub(super) over_limit: bool,
+    /// When the disk was measured, and what had been received then.
     pub(super) measured_at: Option<(Duration, u64)>,
+    /// Bytes received by all torrents, also those that are gone.
+    pub(super) received: u64,
+    /// Torrents whose data is being deleted, and who wants them meanwhile.
+    pub(super) deleting: BTreeMap<InfoHash, Vec<Command>>,
     next_id: u32,
     epoch: Instant,
     stopping: bool,
@@ -93,6 +98,8 @@ impl Engine {
             serial: 0,
             over_limit: false,
             measured_at: None,
+            received: 0,
+            deleting: BTreeMap::new(),
             next_id: 1,
             epoch,
             stopping: false,
@@ -154,8 +161,7 @@ impl Engine {
             torrent.recover(&self.bridge);
         }
         if torrent.checked && torrent.disk_trouble.is_none() {
-            torrent.picker.set_essential_only(self.over_limit);
-            torrent.fetch(&self.bridge, self.tuning.warm_up, now);
+            torrent.fetch(&self.bridge, self.tuning.warm_up, self.over_limit, now);
         }
         torrent.publish(now);
         self.tell(id, now);
@@ -198,6 +204,7 @@ impl Engine {
     }
 
     fn command(&mut self, command: Command) {
+        let Some(command) = self.hold_while_deleting(command) else { return };
         match command {
             Command::Prepare(prepare) => self.prepare(*prepare),
             Command::List(source, stored, waiter) => self.list(*source, stored, waiter),
@@ -208,7 +215,8 @@ impl Engine {
                 }
             }
             Command::Released(stream) => self.released(stream),
-            Command::Damaged(stream, reason) => self.damaged(stream, &reason),
+            Command::Unreadable(stream, reason, damaged) => self.unreadable(stream, &reason, damaged),
+            Command::Removed(key) => self.removed(key),
             Command::Evict(waiter) => self.evict(waiter),
             Command::Measured(usage, waiter) => self.measured(&usage, waiter),
             Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
@@ -262,7 +270,7 @@ impl Engine {
         torrent.jobs.push(Job { prepare, main_serial, metadata_at, stream: None, received_before });
     }
 
-    fn list(&mut self, source: Source, stored: Stored, waiter: Arc<Waiter<Vec<super::FileEntry>>>) {
+    fn list(&mut self, source: Source, stored: Stored, waiter: Promise<Vec<super::FileEntry>>) {
         match self.find_or_add(&source, &stored) {
             Ok(id) => {
                 let now = self.now();
@@ -305,17 +313,17 @@ impl Engine {
             Some(home) => home.save_path().to_owned(),
             None => self.store.nameless_save_path(torrent.key()),
         };
-        let private = source.meta.as_ref().is_some_and(|meta| meta.info.private_torrent);
         let options = AddOptions {
             id,
             resume: stored.resume.clone().unwrap_or_default(),
             torrent: source.torrent.clone().unwrap_or_default(),
             magnet: source.magnet.clone().unwrap_or_default(),
             save_path: save_path.to_string_lossy().into_owned(),
-            extra_trackers: if private { Vec::new() } else { self.tuning.public_trackers.clone() },
+            extra_trackers: self.trackers_for(source),
         };
         let mut added = self.bridge.add(&options);
-        if added.is_err() && !options.resume.is_empty() {
+        let fell_back = added.is_err() && !options.resume.is_empty();
+        if fell_back {
             // Damaged resume data must not keep a torrent from playing.
             log_line!(
                 self.log,
@@ -325,12 +333,40 @@ impl Engine {
             added = self.bridge.add(&AddOptions { resume: Vec::new(), ..options });
         }
         added.map_err(|why| Error::BadInput(format!("libtorrent refuses the torrent: {why}")))?;
-        if source.torrent.is_none() && stored.resume.is_none() {
+        let by_magnet = source.torrent.is_none() && (stored.resume.is_none() || fell_back);
+        if by_magnet {
             // Nothing to check: look for peers at once.
             self.bridge.start_torrent(id);
         }
         self.torrents.insert(id, torrent);
         Ok(id)
+    }
+
+    /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its
+    /// metadata; one that names trackers gets by until then.
+    fn trackers_for(&self, source: &Source) -> Vec<String> {
+        let own_only = match (&source.meta, &source.magnet) {
+            (Some(meta), _) => meta.info.private_torrent,
+            (None, Some(magnet)) => magnet.contains("&tr=") || magnet.contains("?tr="),
+            (None, None) => false,
+        };
+        if own_only { Vec::new() } else { self.tuning.public_trackers.clone() }
+    }
+
+    /// A magnet's data turned out to lie elsewhere (a folder that the older engine left): the torrent is added again
+    /// at that place, under a new number, and its files are checked there.
+    fn move_to(&mut self, id: u32, home: Home) {
+        let new = self.next_id;
+        self.next_id += 1;
+        let Some(mut torrent) = self.torrents.remove(&id) else { return };
+        let path = home.save_path().to_string_lossy().into_owned();
+        match self.bridge.move_torrent(id, new, &path) {
+            Ok(()) => torrent.moved(new, home, self.tuning.windows),
+            Err(why) => torrent.error = Some(format!("the torrent could not be opened in {path}: {why}")),
+        }
+        let number = torrent.id;
+        self.torrents.insert(number, torrent);
+        self.touched.insert(number);
     }
 
     fn event(&mut self, mut event: Event) {
@@ -347,6 +383,9 @@ impl Engine {
         let id = event.torrent;
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);
+        if event.kind == EventKind::Block {
+            self.received += u64::from(event.length);
+        }
         if torrent.peer_event(&mut event, now) {
             return;
         }
@@ -358,7 +397,7 @@ impl Engine {
                     self.metadata(id, now);
                 }
                 if let Some(torrent) = self.torrents.get_mut(&id) {
-                    torrent.begin(&event.data);
+                    torrent.begin(&event.data, now);
                     self.bridge.start_torrent(id);
                 }
             }
@@ -387,8 +426,11 @@ impl Engine {
                 torrent.error = Some(format!("{what}: {}", event.text));
                 torrent.disk_trouble = Some(now);
             }
-            EventKind::ResumeData => self.disk.push(DiskJob::SaveResume(torrent.key(), event.data)),
-            EventKind::ResumeFailed => {}
+            EventKind::ResumeData => {
+                torrent.saved(true);
+                self.disk.push(DiskJob::SaveResume(torrent.key(), event.data));
+            }
+            EventKind::ResumeFailed => torrent.saved(false),
             EventKind::TrackerReply => torrent.trackers.replies += 1,
             EventKind::TrackerError => {
                 torrent.trackers.failures += 1;
@@ -411,16 +453,26 @@ impl Engine {
             };
             torrent.set_meta(Arc::new(meta));
         }
+        let mut elsewhere = None;
         if torrent.home.is_none()
             && let Some(meta) = &torrent.meta
         {
-            match self.store.home(torrent.hashes.key(), &meta.info.name) {
+            if !meta.info.private_torrent {
+                self.bridge.add_trackers(id, &self.tuning.public_trackers);
+            }
+            match self.store.home(torrent.key(), &meta.info.name) {
+                Ok(home) if home.save_path() != self.store.nameless_save_path(torrent.key()) => {
+                    elsewhere = Some(home);
+                }
                 Ok(home) => torrent.home = Some(home),
                 Err(error) => torrent.error = Some(error.to_string()),
             }
         }
         for job in &mut torrent.jobs {
             job.metadata_at.get_or_insert(now);
+        }
+        if let Some(home) = elsewhere {
+            self.move_to(id, home);
         }
     }
 
@@ -433,7 +485,8 @@ impl Engine {
             let Some(torrent) = self.torrents.get_mut(&id) else { continue };
             torrent.jobs.drain(..).for_each(|job| job.prepare.waiter.finish(Err(Error::ShuttingDown)));
             torrent.lists.drain(..).for_each(|(_, waiter)| waiter.finish(Err(Error::ShuttingDown)));
-            if torrent.save(&self.bridge, now, true) {
+            torrent.save(&self.bridge, now, true);
+            if torrent.save_pending {
                 waiting.insert(id);
             }
         }

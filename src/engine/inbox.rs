@@ -10,7 +10,7 @@ use crate::units::InfoHash;
 
 use super::input::Source;
 use super::prepare::Prepare;
-use super::waiter::Waiter;
+use super::waiter::Promise;
 use super::{Error, FileEntry};
 
 /// One wish.
@@ -18,17 +18,19 @@ pub enum Command {
     /// Prepare a stream.
     Prepare(Box<Prepare>),
     /// List a torrent's files; what was found on disk beside it.
-    List(Box<Source>, Stored, Arc<Waiter<Vec<FileEntry>>>),
+    List(Box<Source>, Stored, Promise<Vec<FileEntry>>),
     /// Something about a stream is new: its position, its transfers.
     Changed(u64),
     /// A stream was released.
     Released(u64),
-    /// A reader found a file shorter than it should be.
-    Damaged(u64, String),
+    /// A reader could not read what was verified; true: the file is not what it was.
+    Unreadable(u64, String, bool),
     /// Drop idle torrents and make room; tells when it is done.
-    Evict(Arc<Waiter<()>>),
+    Evict(Promise<()>),
     /// What the disk thread measured: allocated bytes of every torrent, last use in seconds since 1970.
-    Measured(Vec<(InfoHash, u64, u64)>, Option<Arc<Waiter<()>>>),
+    Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
+    /// The disk thread has deleted a torrent's data.
+    Removed(InfoHash),
     /// The disk thread could not write.
     DiskTrouble(Error),
     /// Save what must be saved and end.
@@ -110,7 +112,8 @@ impl Command {
             Self::Evict(waiter) | Self::Measured(_, Some(waiter)) => waiter.finish(Err(Error::ShuttingDown)),
             Self::Changed(_)
             | Self::Released(_)
-            | Self::Damaged(..)
+            | Self::Unreadable(..)
+            | Self::Removed(_)
             | Self::Measured(_, None)
             | Self::DiskTrouble(_)
             | Self::Stop => {}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::log_line;
 use crate::media::{MediaType, SNIFF_LEN};
+use crate::storage;
 
 use super::disk::Job as DiskJob;
 use super::event_loop::Engine;
@@ -67,10 +68,10 @@ impl Engine {
         let Some(torrent) = self.torrents.get_mut(&id) else {
             return Step::Done(Err(Error::Internal("the torrent is gone".into())));
         };
-        if let Some(error) = &torrent.error {
-            return Step::Done(Err(Error::Storage(error.clone())));
-        }
         let Some(meta) = torrent.meta.clone() else {
+            if let Some(error) = &torrent.error {
+                return Step::Done(Err(Error::Storage(error.clone())));
+            }
             let waited = now.saturating_sub(job.prepare.called);
             if waited > METADATA_TIMEOUT {
                 let text = no_metadata(torrent, self.bridge.dht_nodes());
@@ -89,6 +90,9 @@ impl Engine {
                 Ok(chosen) => chosen,
                 Err(error) => return Step::Done(Err(error)),
             };
+            if let (false, Some(error)) = (torrent.checked, &torrent.error) {
+                return Step::Done(Err(Error::Storage(error.clone())));
+            }
             if !torrent.checked {
                 job.prepare.waiter.tell(0.15, || "Checking what is on disk…".into());
                 return Step::Wait;
@@ -121,16 +125,31 @@ impl Engine {
         };
         let file = &meta.info.files[chosen.index as usize];
         let span = file.offset..file.offset + file.length;
-        let data = self
-            .store
-            .data_file(&home, &file.disk_path)
-            .map_err(|error| Error::Storage(error.to_string()))?;
+        let data = match torrent.files.get(&chosen.index) {
+            Some(data) => Arc::clone(data),
+            None => {
+                let data = self.store.data_file(&home, &file.disk_path);
+                Arc::new(data.map_err(|error| Error::Storage(error.to_string()))?)
+            }
+        };
+        torrent.files.insert(chosen.index, Arc::clone(&data));
+        let first = span.start..span.end.min(span.start + 1);
+        // Opened while it is what was checked: a file that takes its place later is noticed by its identity.
+        if file.length > 0
+            && shared.availability.has(&first)
+            && let Err(error) = data.read(0, 1)
+            && matches!(error, storage::Error::Damaged { .. } | storage::Error::Missing { .. })
+        {
+            log_line!(self.log, "warning: {error}; checking the files of {} again", torrent.key());
+            torrent.forget_files();
+            self.bridge.recheck(id);
+        }
         let stream = self
             .streams
             .open(NewStream {
                 torrent: shared,
                 file: crate::units::FileIndex(chosen.index),
-                data: Arc::new(data),
+                data,
                 mime: media.mime,
                 main_serial: job.main_serial,
                 window_len: u64::from(self.tuning.windows.ahead_pieces) * u64::from(meta.layout.piece_len()),
@@ -161,6 +180,7 @@ impl Engine {
         };
         if need.required.iter().all(here) {
             listener.starting = need.beside;
+            listener.ready = true;
             return Step::Done(Ok(()));
         }
         let total: u64 = need.required.iter().map(|span| span.end - span.start).sum();
@@ -172,7 +192,10 @@ impl Engine {
     /// Data is on its way: tells the caller, or gives up.
     fn wait_for_data(&mut self, id: u32, job: &Job, now: Duration, total: u64) -> Step {
         let Some(torrent) = self.torrents.get_mut(&id) else { return Step::Wait };
-        let begun = job.metadata_at.unwrap_or(job.prepare.called);
+        if let Some(error) = &torrent.error {
+            return Step::Done(Err(Error::Storage(error.clone())));
+        }
+        let begun = job.metadata_at.max(torrent.checked_at).unwrap_or(job.prepare.called);
         let waited = now.saturating_sub(job.prepare.called);
         if job.prepare.role == Role::Background && job.stream.is_some() && waited > BACKGROUND_LIMIT {
             return Step::Done(Ok(()));
@@ -208,6 +231,9 @@ impl Engine {
             return Ok(None);
         };
         let file = &meta.info.files[chosen.index as usize];
+        if file.length == 0 {
+            return check_bytes(meta, chosen.index, &[]).map(Some);
+        }
         let len = file.length.min(SNIFF_LEN);
         let head = file.offset..file.offset + len;
         if !shared.availability.has(&head) {
@@ -265,17 +291,22 @@ impl Engine {
         log_line!(self.log, "stream released: file {} of {}", listener.stream.file.0, torrent.key());
         torrent.save(&self.bridge, now, true);
         self.disk.push(DiskJob::Touch(torrent.key()));
+        if self.over_limit {
+            self.disk.push(DiskJob::Measure(None));
+        }
     }
 
-    /// A file is shorter than what libtorrent believes: everything of the torrent is hashed again, playback of what
-    /// is right goes on after that.
-    pub(super) fn damaged(&mut self, stream: u64, reason: &str) {
-        let Some((id, at)) = self.find_stream(stream) else { return };
+    /// A file cannot be read, or (`damaged`) is not what was verified: then everything of the torrent is hashed again,
+    /// and playback of what is right goes on after that.
+    pub(super) fn unreadable(&mut self, stream: u64, reason: &str, damaged: bool) {
+        let Some((id, _)) = self.find_stream(stream) else { return };
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
-        log_line!(self.log, "warning: {reason}; checking the files of {} again", torrent.key());
-        if torrent.checked {
+        let key = torrent.key();
+        if !damaged {
+            log_line!(self.log, "warning: a transfer of {key} was cut: {reason}");
+        } else if torrent.checked {
+            log_line!(self.log, "warning: {reason}; checking the files of {key} again");
             torrent.forget_files();
-            torrent.listeners[at].stream.data.reopen();
             self.bridge.recheck(id);
         }
     }

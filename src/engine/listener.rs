@@ -35,6 +35,8 @@ pub struct Listener {
     pub head: Head,
     /// File bytes that its start waits for, and what is fetched beside them; empty once it is ready.
     pub starting: Vec<Range<u64>>,
+    /// Its start is over: it may be played.
+    pub ready: bool,
     /// Where reading has been seen last, for hosts that notify no position.
     read_position: u64,
     /// Playback's place at the last look.
@@ -52,6 +54,7 @@ impl Listener {
             stream,
             head,
             starting: Vec::new(),
+            ready: false,
             read_position: 0,
             last_position: None,
             waits: Duration::ZERO,

@@ -11,7 +11,7 @@ use crate::media::{self, MediaType};
 use super::inbox::Stored;
 use super::input::{Meta, Source};
 use super::streams::Stream;
-use super::waiter::Waiter;
+use super::waiter::Promise;
 use super::{Error, Role};
 
 /// No metadata for this long: give up (the seed's figure).
@@ -43,7 +43,7 @@ pub struct Prepare {
     /// Main or background.
     pub role: Role,
     /// Who waits.
-    pub waiter: Arc<Waiter<Opened>>,
+    pub waiter: Promise<Opened>,
     /// When the call came, on the engine's clock.
     pub called: Duration,
 }

@@ -1,7 +1,6 @@
 //! The cache limit: measured on the disk thread, decided by `storage::evict`, kept while playing.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log_line;
@@ -10,8 +9,9 @@ use crate::units::InfoHash;
 
 use super::disk::Job as DiskJob;
 use super::event_loop::Engine;
+use super::inbox::Command;
 use super::prepare::human;
-use super::waiter::Waiter;
+use super::waiter::Promise;
 
 /// Measured again after this many received bytes ...
 const MEASURE_BYTES: u64 = 32 * 1024 * 1024;
@@ -20,7 +20,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Drops torrents that nothing has used for longer than the TTL, then has the disk measured.
-    pub(super) fn evict(&mut self, waiter: Arc<Waiter<()>>) {
+    pub(super) fn evict(&mut self, waiter: Promise<()>) {
         let now = self.now();
         let ttl = self.tuning.cache_ttl;
         let expired: Vec<u32> = self
@@ -43,18 +43,40 @@ impl Engine {
         self.disk.push(DiskJob::Measure(Some(waiter)));
     }
 
+    /// A torrent whose data is being deleted must not be opened meanwhile: its files would vanish under it.
+    pub(super) fn hold_while_deleting(&mut self, mut command: Command) -> Option<Command> {
+        let (key, stored) = match &mut command {
+            Command::Prepare(prepare) => (prepare.source.hashes.key(), &mut prepare.stored),
+            Command::List(source, stored, _) => (source.hashes.key(), stored),
+            _ => return Some(command),
+        };
+        let Some(held) = self.deleting.get_mut(&key) else { return Some(command) };
+        // What was looked up before is not true any more.
+        stored.resume = None;
+        held.push(command);
+        None
+    }
+
+    /// A torrent's data is gone: whoever wanted it meanwhile starts anew.
+    pub(super) fn removed(&mut self, key: InfoHash) {
+        for command in self.deleting.remove(&key).unwrap_or_default() {
+            self.inbox.push(command);
+        }
+    }
+
     /// Has the disk measured when enough has come since the last time.
     pub(super) fn watch_quota(&mut self, now: Duration) {
-        let received: u64 = self.torrents.values().map(|t| t.meter.total()).sum();
+        let received = self.received;
         let (at, before) = *self.measured_at.get_or_insert((now, received));
-        if received.saturating_sub(before) > MEASURE_BYTES && now.saturating_sub(at) > MEASURE_EVERY {
+        let enough = self.over_limit || received - before > MEASURE_BYTES;
+        if enough && received > before && now.saturating_sub(at) > MEASURE_EVERY {
             self.measured_at = Some((now, received));
             self.disk.push(DiskJob::Measure(None));
         }
     }
 
     /// The disk was measured: makes room if there is too much.
-    pub(super) fn measured(&mut self, usage: &[(InfoHash, u64, u64)], waiter: Option<Arc<Waiter<()>>>) {
+    pub(super) fn measured(&mut self, usage: &[(InfoHash, u64, u64)], waiter: Option<Promise<()>>) {
         let protected: BTreeSet<InfoHash> = self.protected();
         let entries: Vec<Entry<InfoHash>> = usage
             .iter()
@@ -72,6 +94,7 @@ impl Engine {
                 self.bridge.remove(id);
                 self.torrents.remove(&id);
             }
+            self.deleting.entry(*victim).or_default();
             self.disk.push(DiskJob::Remove(*victim));
             log_line!(
                 self.log,

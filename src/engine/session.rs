@@ -22,7 +22,7 @@ use super::prepare::Prepare;
 use super::streams::Streams;
 use super::transfer::Gate;
 use super::tuning::{network, tuning};
-use super::waiter::Waiter;
+use super::waiter::{Promise, Waiter};
 use super::{Config, Error, FileEntry, Prepared, Role, Stats, file_entries};
 
 /// How long the end waits for callers that are still inside one of the functions.
@@ -178,9 +178,9 @@ impl Session {
         if let Some(meta) = &source.meta {
             super::prepare::check_file(meta, file)?;
         }
-        let stored = self.look_up(&mut source);
+        let stored = self.look_up(&mut source)?;
         let waiter = Waiter::new("Connecting to the swarm…");
-        let prepare = Prepare { source, stored, file, role, waiter: Arc::clone(&waiter), called };
+        let prepare = Prepare { source, stored, file, role, waiter: Promise::new(&waiter), called };
         self.inbox.push(Command::Prepare(Box::new(prepare)));
         let opened = waiter.wait(progress)?;
         progress(1.0, "Ready");
@@ -196,12 +196,12 @@ impl Session {
         let _inside = self.calls.enter();
         self.refuse_when_stopping()?;
         let mut source = Source::parse(input)?;
-        let stored = self.look_up(&mut source);
+        let stored = self.look_up(&mut source)?;
         if let Some(meta) = &source.meta {
             return Ok(file_entries(meta));
         }
         let waiter = Waiter::new("");
-        self.inbox.push(Command::List(Box::new(source), stored, Arc::clone(&waiter)));
+        self.inbox.push(Command::List(Box::new(source), stored, Promise::new(&waiter)));
         waiter.wait(&mut |_, _| {})
     }
 
@@ -210,8 +210,11 @@ impl Session {
     }
 
     /// What storage knows of a torrent, on the caller's thread. Metadata found there makes a magnet as good as a
-    /// .torrent file. Storage trouble here only costs time later.
-    fn look_up(&self, source: &mut Source) -> Stored {
+    /// .torrent file; resume data that cannot be used only costs time.
+    ///
+    /// # Errors
+    /// `Storage` when there is no safe place for the torrent's files.
+    fn look_up(&self, source: &mut Source) -> Result<Stored, Error> {
         let key = source.hashes.key();
         let resume = match self.store.load_resume(key) {
             Ok(resume) => resume,
@@ -239,10 +242,10 @@ impl Session {
         if let Some(meta) = &source.meta {
             match self.store.home(key, &meta.info.name) {
                 Ok(home) => stored.home = Some(home),
-                Err(error) => log_line!(self.log, "error: {error}"),
+                Err(error) => return Err(Error::Storage(error.to_string())),
             }
         }
-        stored
+        Ok(stored)
     }
 
     /// Tells where playback is, in bytes from the start of the file. Never blocks; any value is clamped.
@@ -269,7 +272,7 @@ impl Session {
     pub fn evict(&self) {
         let _inside = self.calls.enter();
         let waiter = Waiter::new("");
-        self.inbox.push(Command::Evict(Arc::clone(&waiter)));
+        self.inbox.push(Command::Evict(Promise::new(&waiter)));
         // Only the end of the session is an error here, and there is nobody to tell.
         let _ = waiter.wait(&mut |_, _| {});
     }

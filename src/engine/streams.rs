@@ -195,9 +195,9 @@ impl Stream {
         self.transfers.lock().clone()
     }
 
-    /// The damaged file was noticed by a reader.
-    pub fn damaged(&self, reason: String) {
-        self.inbox.push(Command::Damaged(self.id, reason));
+    /// A reader could not read what was verified; `damaged`: because the file is not what it was.
+    pub fn unreadable(&self, reason: String, damaged: bool) {
+        self.inbox.push(Command::Unreadable(self.id, reason, damaged));
     }
 }
 

@@ -1,5 +1,6 @@
 //! One torrent as the engine's thread sees it: its place in libtorrent, its picker, its streams and who waits for it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use crate::schedule::layout::BLOCK_LEN;
 use crate::schedule::peer::PeerId;
 use crate::schedule::picker::{Command, Input, Picker};
 use crate::schedule::plan::{Demand, Rank, Windows};
-use crate::storage::Home;
+use crate::storage::{DataFile, Home};
 use crate::units::InfoHash;
 
 use super::availability::Availability;
@@ -21,7 +22,7 @@ use super::listener::Listener;
 use super::meter::Meter;
 use super::prepare::Job;
 use super::streams::TorrentShared;
-use super::waiter::Waiter;
+use super::waiter::Promise;
 use super::{FileEntry, file_entries};
 
 /// Resume data is asked for at most this often while pieces come.
@@ -47,12 +48,19 @@ pub struct Torrent {
     pub id: u32,
     /// Who it is.
     pub hashes: Hashes,
+    /// Its name on disk; stays when a second hash becomes known.
+    key: InfoHash,
     /// Its metadata, once known.
     pub meta: Option<Arc<Meta>>,
     /// Where its files go, once its name is known.
     pub home: Option<Home>,
     /// What was on disk is known; blocks may be asked for.
     pub checked: bool,
+    /// When it was checked.
+    pub checked_at: Option<Duration>,
+    /// Data files that streams have used; one for all streams of a file, so that a file that takes its place is
+    /// noticed.
+    pub files: BTreeMap<u32, Arc<DataFile>>,
     /// What to ask of whom.
     pub picker: Picker,
     /// What readers see; exists from the check on.
@@ -62,7 +70,7 @@ pub struct Torrent {
     /// Prepares that wait.
     pub jobs: Vec<Job>,
     /// Callers of `list_files` that wait for the metadata, with the time they called.
-    pub lists: Vec<(Duration, Arc<Waiter<Vec<FileEntry>>>)>,
+    pub lists: Vec<(Duration, Promise<Vec<FileEntry>>)>,
     /// Since when nothing uses it.
     pub idle_since: Option<Duration>,
     /// Received blocks.
@@ -80,6 +88,8 @@ pub struct Torrent {
     /// A file warmed as the likely next track.
     pub warmed: Option<u32>,
     unsaved: bool,
+    /// Resume data was asked for and has not come.
+    pub save_pending: bool,
     save_asked: Option<Duration>,
     out: Vec<Command>,
 }
@@ -89,10 +99,13 @@ impl Torrent {
     pub fn new(id: u32, hashes: Hashes, windows: Windows) -> Self {
         Self {
             id,
+            key: hashes.key(),
             hashes,
             meta: None,
             home: None,
             checked: false,
+            checked_at: None,
+            files: BTreeMap::new(),
             picker: Picker::new(windows),
             shared: None,
             listeners: Vec::new(),
@@ -107,6 +120,7 @@ impl Torrent {
             probes: Vec::new(),
             warmed: None,
             unsaved: false,
+            save_pending: false,
             save_asked: None,
             out: Vec::new(),
         }
@@ -114,7 +128,7 @@ impl Torrent {
 
     /// Its name on disk.
     pub fn key(&self) -> InfoHash {
-        self.hashes.key()
+        self.key
     }
 
     /// Whether anything uses it.
@@ -128,10 +142,18 @@ impl Torrent {
             waiter.finish(Ok(file_entries(&meta)));
         }
         // A magnet may have named one hash of two; the other is known now. The name on disk stays.
-        if self.hashes.v1.is_none() && self.hashes.v2.is_none() {
-            self.hashes = meta.hashes();
-        }
+        let all = meta.hashes();
+        self.hashes.v1 = self.hashes.v1.or(all.v1);
+        self.hashes.v2 = self.hashes.v2.or(all.v2);
         self.meta = Some(meta);
+    }
+
+    /// It was added again under another number, where its data lies.
+    pub fn moved(&mut self, id: u32, home: Home, windows: Windows) {
+        self.id = id;
+        self.home = Some(home);
+        self.picker = Picker::new(windows);
+        self.checked = false;
     }
 
     /// Takes an event about peers, blocks and pieces; false when it is another kind.
@@ -171,7 +193,7 @@ impl Torrent {
     }
 
     /// What was on disk is known now, for the first time or again.
-    pub fn begin(&mut self, bits: &[u8]) {
+    pub fn begin(&mut self, bits: &[u8], now: Duration) {
         let Some(meta) = &self.meta else { return };
         let have = Bits::from_wire(bits, meta.layout.pieces());
         self.picker.begin(meta.layout.clone(), have.clone());
@@ -179,14 +201,16 @@ impl Torrent {
             Some(shared) => shared.availability.replace(have),
             None => {
                 self.shared = Some(Arc::new(TorrentShared {
-                    info_hash: self.hashes.key(),
+                    info_hash: self.key,
                     availability: Availability::new(meta.layout.clone(), have),
                     rate: 0.into(),
                     peers: 0.into(),
                 }));
             }
         }
+        self.files.values().for_each(|file| file.reopen());
         self.checked = true;
+        self.checked_at = Some(now);
         self.unsaved = true;
     }
 
@@ -203,20 +227,29 @@ impl Torrent {
         self.disk_trouble = None;
         self.error = None;
         bridge.recover(self.id);
+        if !self.checked {
+            bridge.recheck(self.id);
+            return;
+        }
         if let Some(meta) = &self.meta {
             let have = self.picker.have().clone();
             self.picker.begin(meta.layout.clone(), have);
         }
     }
 
-    /// Tells the picker what the streams want and sends what it answers.
-    pub fn fetch(&mut self, bridge: &Bridge, warm_up: bool, now: Duration) {
+    /// Tells the picker what the streams want and sends what it answers. `sparing`: the cache is over its limit, only
+    /// what is played is fetched.
+    pub fn fetch(&mut self, bridge: &Bridge, warm_up: bool, sparing: bool, now: Duration) {
+        self.picker.set_essential_only(sparing);
         let mut demands: Vec<(u64, Demand)> = Vec::new();
         for listener in &mut self.listeners {
             demands.push((listener.stream.main_serial.load(Ordering::Relaxed), listener.demand()));
         }
         if let Some(next) = self.next_track(warm_up) {
             demands.push((0, next));
+        }
+        if sparing {
+            demands.retain(|(_, demand)| demand.rank == Rank::Main);
         }
         for span in &self.probes {
             let now = vec![span.clone()];
@@ -247,7 +280,7 @@ impl Torrent {
         let playing = self
             .listeners
             .iter_mut()
-            .filter(|l| l.is_main() && l.starting.is_empty())
+            .filter(|l| l.is_main() && l.ready)
             .max_by_key(|l| l.stream.main_serial.load(Ordering::Relaxed))?;
         if !playing.is_whole() && playing.seconds_left() >= SOON {
             return None;
@@ -271,6 +304,12 @@ impl Torrent {
         })
     }
 
+    /// Resume data came, or could not be made.
+    pub fn saved(&mut self, success: bool) {
+        self.save_pending = false;
+        self.unsaved |= !success;
+    }
+
     /// Figures for `stream_stats`.
     pub fn publish(&mut self, now: Duration) {
         let rate = u32::try_from(self.meter.rate(now)).unwrap_or(u32::MAX);
@@ -287,6 +326,7 @@ impl Torrent {
             return false;
         }
         self.unsaved = false;
+        self.save_pending = true;
         self.save_asked = Some(now);
         bridge.request_resume(self.id);
         true

@@ -227,6 +227,7 @@ impl FileReader {
         let availability = &self.stream.torrent.availability;
         let frame = if transfer.sent() == 0 { FIRST_FRAME } else { FRAME };
         let limit = self.stream.span.start + transfer.end_position().min(position + frame);
+        let mut generation = availability.generation();
         let mut end = availability.readable_end(at, limit);
         if end == at {
             transfer.set_blocked(true);
@@ -237,9 +238,18 @@ impl FileReader {
             }
             transfer.set_blocked(false);
             self.stream.changed();
+            generation = availability.generation();
             end = availability.readable_end(at, limit);
         }
+        if end == at {
+            // Taken back between the wake-up and the look: the next call waits again.
+            return Box::pin(self.frame()).await;
+        }
         let bytes = self.read(position, (end - at) as usize).await?;
+        if availability.generation() != generation {
+            // The file was found damaged meanwhile: what was read may be anything.
+            return Box::pin(self.frame()).await;
+        }
         // What was read counts only while the stream lives: a cut between the look and the read must win.
         if let Some(cut) = transfer.ended() {
             return Err(cut);
@@ -265,7 +275,10 @@ impl FileReader {
             Err(error) => Err(error),
         };
         result.map_err(|error| {
-            self.stream.damaged(error.to_string());
+            let text = error.to_string();
+            // Only a file that is not what was verified makes a new check worth while.
+            let is_damaged = matches!(error, storage::Error::Damaged { .. } | storage::Error::Missing { .. });
+            self.stream.unreadable(text, is_damaged);
             Cut::Lost
         })
     }

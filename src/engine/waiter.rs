@@ -22,6 +22,33 @@ struct State<T> {
     result: Option<Result<T, Error>>,
 }
 
+/// The engine's end of a [`Waiter`]. Dropped without an answer (a defect) it answers `Internal`, so that no caller can
+/// be left waiting for ever.
+pub struct Promise<T>(Arc<Waiter<T>>);
+
+impl<T> Promise<T> {
+    /// The engine's end of `waiter`.
+    pub fn new(waiter: &Arc<Waiter<T>>) -> Self {
+        Self(Arc::clone(waiter))
+    }
+}
+
+impl<T> std::ops::Deref for Promise<T> {
+    type Target = Waiter<T>;
+
+    fn deref(&self) -> &Waiter<T> {
+        &self.0
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        self.0.finish(Err(Error::Internal(
+            "a defect in the engine ended this call; the log has a line about it".into(),
+        )));
+    }
+}
+
 impl<T> Waiter<T> {
     /// Nothing known yet.
     pub fn new(status: &str) -> Arc<Self> {
@@ -77,6 +104,13 @@ mod tests {
         waiter.finish(Ok(2));
         assert_eq!(waiter.state.lock().progress, 0.5);
         assert_eq!(waiter.wait(&mut |_, _| {}), Ok(1));
+    }
+
+    #[test]
+    fn a_promise_that_is_dropped_is_answered() {
+        let waiter = Waiter::<u8>::new("begin");
+        drop(Promise::new(&waiter));
+        assert!(matches!(waiter.wait(&mut |_, _| {}), Err(Error::Internal(_))));
     }
 
     #[test]

@@ -110,9 +110,6 @@ impl Picker {
                 return None;
             }
             let want = self.plan.wants[at];
-            if self.essential_only && want.tier != Tier::Now {
-                continue;
-            }
             let is_open = self.board.as_ref()?.is_open(want.piece);
             // What is on its way may be late: that goes before what is further ahead.
             if !is_open

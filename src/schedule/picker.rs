@@ -40,7 +40,7 @@ pub struct Picker {
     pub(super) wasted: u64,
     /// Right pieces still to come before peers may share pieces that have time; see `trust`.
     pub(super) caution: u32,
-    /// Nothing may be fetched (disk full, over the cache limit) beyond what somebody waits for.
+    /// Nothing may be fetched beyond tiers 0 to 2: the cache is over its limit.
     pub(super) essential_only: bool,
 }
 
@@ -104,7 +104,7 @@ impl Picker {
         self.peers.values().map(|peer| peer.asks().len()).sum()
     }
 
-    /// Fetch only what somebody waits for, or everything again.
+    /// Fetch only tiers 0 to 2, or everything again.
     pub fn set_essential_only(&mut self, on: bool) {
         self.essential_only = on;
     }
@@ -159,7 +159,10 @@ impl Picker {
         let pieces = self.board.as_ref().map(|board| board.layout().pieces());
         match input {
             Input::Connected(peer) => {
-                self.peers.entry(peer).or_insert_with(|| Peer::new(now));
+                let peer = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
+                if let Some(pieces) = pieces {
+                    peer.settle(pieces);
+                }
             }
             Input::Gone(id) => {
                 if let Some(mut peer) = self.peers.remove(&id) {
