@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::fmt::Arguments;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -37,6 +37,7 @@ pub struct Logger {
 
 struct Inner {
     queue: SyncSender<Message>,
+    quiet: AtomicBool,
     dropped: AtomicU64,
     /// Set by the first stop: no line is delivered after this moment.
     stop_by: Arc<OnceLock<Instant>>,
@@ -61,7 +62,13 @@ impl Logger {
         let thread = std::thread::Builder::new()
             .name("vz-log".into())
             .spawn(move || drain(&lines, &until, sink.as_ref()))?;
-        let inner = Inner { queue, dropped: AtomicU64::new(0), stop_by, thread: Mutex::new(Some(thread)) };
+        let inner = Inner {
+            queue,
+            quiet: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            stop_by,
+            thread: Mutex::new(Some(thread)),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -75,6 +82,18 @@ impl Logger {
         }
         if !self.queued(text) {
             self.inner.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves out what [`Self::info`] is given.
+    pub fn set_quiet(&self, quiet: bool) {
+        self.inner.quiet.store(quiet, Ordering::Relaxed);
+    }
+
+    /// As [`Self::line`], for what is no warning: left out when the user wants a quiet log.
+    pub fn info(&self, text: Arguments<'_>) {
+        if !self.inner.quiet.load(Ordering::Relaxed) {
+            self.line(text);
         }
     }
 
@@ -125,6 +144,12 @@ pub fn stamp(text: &str) -> String {
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let text = text.replace(char::is_control, " ");
     format!("[vozduxan {h:02}:{m:02}:{s:02}.{millis:03}] {text}")
+}
+
+/// Logs one line that is no warning, with `format!` syntax.
+#[macro_export]
+macro_rules! log_info {
+    ($logger:expr, $($text:tt)*) => { $logger.info(format_args!($($text)*)) };
 }
 
 /// Logs one line with `format!` syntax.

@@ -9,20 +9,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bridge::{AddOptions, Bridge, Event, EventKind};
+use crate::bridge::{Bridge, Event, EventKind};
 use crate::log::Logger;
 use crate::log_line;
 use crate::schedule::plan::Windows;
 use crate::schedule::prebuffer::Bounds;
-use crate::storage::{Home, Store};
+use crate::storage::Store;
 use crate::units::InfoHash;
 
 use super::disk::{Disk, Job as DiskJob};
 use super::inbox::{Command, Inbox, Stored};
-use super::input::{Meta, Source};
-use super::listener::Note;
-use super::prepare::{Job, Prepare, human};
+use super::input::Source;
+use super::prepare::{Job, Prepare};
 use super::streams::Streams;
+use super::telling::narrate;
 use super::torrent::{DISK_RETRY, Torrent};
 use super::waiter::Promise;
 use super::{Error, Role};
@@ -38,6 +38,8 @@ pub struct Tuning {
     pub windows: Windows,
     /// The prebuffer's bounds.
     pub bounds: Bounds,
+    /// Log peers and pieces.
+    pub verbose: bool,
     /// Warm the next track.
     pub warm_up: bool,
     /// Trackers for torrents that are not private: the well-known ones and those the user added.
@@ -67,7 +69,7 @@ pub struct Engine {
     pub(super) received: u64,
     /// Torrents whose data is being deleted, and who wants them meanwhile.
     pub(super) deleting: BTreeMap<InfoHash, Vec<Command>>,
-    next_id: u32,
+    pub(super) next_id: u32,
     epoch: Instant,
     stopping: bool,
 }
@@ -172,37 +174,6 @@ impl Engine {
         self.watch_quota(now);
     }
 
-    /// Logs what listeners went through. Who stalls needs more peers: they are sought at once.
-    fn tell(&mut self, id: u32, now: Duration) {
-        let Some(torrent) = self.torrents.get_mut(&id) else { return };
-        let key = torrent.key();
-        let (peers, unchoked) = torrent.picker.peers();
-        let rate = human(torrent.meter.rate(now));
-        for listener in &mut torrent.listeners {
-            let file = listener.stream.file.0;
-            match listener.note(now) {
-                None => {}
-                Some(Note::Sought(byte)) => {
-                    log_line!(self.log, "stream sought: file {file} of {key} to byte {byte}")
-                }
-                Some(Note::Stalled(byte)) => {
-                    log_line!(
-                        self.log,
-                        "stream stalled: file {file} of {key} at byte {byte}: {peers} peers, {unchoked} of them serve us, {rate}/s; looking for more"
-                    );
-                    self.bridge.announce(id);
-                }
-                Some(Note::Resumed(after)) => {
-                    log_line!(
-                        self.log,
-                        "stream resumed: file {file} of {key} after {} ms",
-                        after.as_millis()
-                    );
-                }
-            }
-        }
-    }
-
     fn command(&mut self, command: Command) {
         let Some(command) = self.hold_while_deleting(command) else { return };
         match command {
@@ -285,90 +256,6 @@ impl Engine {
         }
     }
 
-    /// The torrent's number in the session; added if it is not there.
-    fn find_or_add(&mut self, source: &Source, stored: &Stored) -> Result<u32, Error> {
-        let found = self.torrents.iter().find(|(_, t)| t.hashes.same(&source.hashes)).map(|(id, _)| *id);
-        if let Some(id) = found {
-            let torrent = self.torrents.get_mut(&id).expect("just found");
-            if let (None, Some(bytes)) = (&torrent.meta, &source.torrent) {
-                // A .torrent while its magnet is resolving ends that wait.
-                if !self.bridge.set_metadata(id, bytes) {
-                    log_line!(
-                        self.log,
-                        "warning: libtorrent did not take the metadata given for {}",
-                        torrent.key()
-                    );
-                }
-            }
-            return Ok(id);
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        let mut torrent = Torrent::new(id, source.hashes.clone(), self.tuning.windows);
-        torrent.home = stored.home.clone();
-        if let Some(meta) = &source.meta {
-            torrent.set_meta(Arc::clone(meta));
-        }
-        let save_path = match &torrent.home {
-            Some(home) => home.save_path().to_owned(),
-            None => self.store.nameless_save_path(torrent.key()),
-        };
-        let options = AddOptions {
-            id,
-            resume: stored.resume.clone().unwrap_or_default(),
-            torrent: source.torrent.clone().unwrap_or_default(),
-            magnet: source.magnet.clone().unwrap_or_default(),
-            save_path: save_path.to_string_lossy().into_owned(),
-            extra_trackers: self.trackers_for(source),
-        };
-        let mut added = self.bridge.add(&options);
-        let fell_back = added.is_err() && !options.resume.is_empty();
-        if fell_back {
-            // Damaged resume data must not keep a torrent from playing.
-            log_line!(
-                self.log,
-                "warning: resume data of {} is not usable, its files are checked instead",
-                torrent.key()
-            );
-            added = self.bridge.add(&AddOptions { resume: Vec::new(), ..options });
-        }
-        added.map_err(|why| Error::BadInput(format!("libtorrent refuses the torrent: {why}")))?;
-        let by_magnet = source.torrent.is_none() && (stored.resume.is_none() || fell_back);
-        if by_magnet {
-            // Nothing to check: look for peers at once.
-            self.bridge.start_torrent(id);
-        }
-        self.torrents.insert(id, torrent);
-        Ok(id)
-    }
-
-    /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its
-    /// metadata; one that names trackers gets by until then.
-    fn trackers_for(&self, source: &Source) -> Vec<String> {
-        let own_only = match (&source.meta, &source.magnet) {
-            (Some(meta), _) => meta.info.private_torrent,
-            (None, Some(magnet)) => magnet.contains("&tr=") || magnet.contains("?tr="),
-            (None, None) => false,
-        };
-        if own_only { Vec::new() } else { self.tuning.public_trackers.clone() }
-    }
-
-    /// A magnet's data turned out to lie elsewhere (a folder that the older engine left): the torrent is added again
-    /// at that place, under a new number, and its files are checked there.
-    fn move_to(&mut self, id: u32, home: Home) {
-        let new = self.next_id;
-        self.next_id += 1;
-        let Some(mut torrent) = self.torrents.remove(&id) else { return };
-        let path = home.save_path().to_string_lossy().into_owned();
-        match self.bridge.move_torrent(id, new, &path) {
-            Ok(()) => torrent.moved(new, home, self.tuning.windows),
-            Err(why) => torrent.error = Some(format!("the torrent could not be opened in {path}: {why}")),
-        }
-        let number = torrent.id;
-        self.torrents.insert(number, torrent);
-        self.touched.insert(number);
-    }
-
     fn event(&mut self, mut event: Event) {
         let now = self.now();
         if event.kind == EventKind::ListenFailed {
@@ -383,6 +270,9 @@ impl Engine {
         let id = event.torrent;
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);
+        if self.tuning.verbose {
+            narrate(&self.log, &event);
+        }
         if event.kind == EventKind::Block {
             self.received += u64::from(event.length);
         }
@@ -438,41 +328,6 @@ impl Engine {
             }
             EventKind::EventsLost => log_line!(self.log, "warning: libtorrent lost some of its events"),
             _ => {}
-        }
-    }
-
-    fn metadata(&mut self, id: u32, now: Duration) {
-        let Some(torrent) = self.torrents.get_mut(&id) else { return };
-        if torrent.meta.is_none() {
-            let meta = match self.bridge.metadata(id).map_err(Error::Internal).and_then(Meta::new) {
-                Ok(meta) => meta,
-                Err(error) => {
-                    torrent.error = Some(error.to_string());
-                    return;
-                }
-            };
-            torrent.set_meta(Arc::new(meta));
-        }
-        let mut elsewhere = None;
-        if torrent.home.is_none()
-            && let Some(meta) = &torrent.meta
-        {
-            if !meta.info.private_torrent {
-                self.bridge.add_trackers(id, &self.tuning.public_trackers);
-            }
-            match self.store.home(torrent.key(), &meta.info.name) {
-                Ok(home) if home.save_path() != self.store.nameless_save_path(torrent.key()) => {
-                    elsewhere = Some(home);
-                }
-                Ok(home) => torrent.home = Some(home),
-                Err(error) => torrent.error = Some(error.to_string()),
-            }
-        }
-        for job in &mut torrent.jobs {
-            job.metadata_at.get_or_insert(now);
-        }
-        if let Some(home) = elsewhere {
-            self.move_to(id, home);
         }
     }
 

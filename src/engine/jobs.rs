@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::log_line;
 use crate::media::{MediaType, SNIFF_LEN};
 use crate::storage;
+use crate::{log_info, log_line};
 
 use super::disk::Job as DiskJob;
 use super::event_loop::Engine;
@@ -251,7 +251,7 @@ impl Engine {
         let called = job.prepare.called;
         let metadata = job.metadata_at.unwrap_or(called).saturating_sub(called);
         let total = now.saturating_sub(called);
-        log_line!(
+        log_info!(
             self.log,
             "stream ready: file {} of {}, {}, {}, metadata {} ms, buffered {} ms, {} peers",
             stream.file.0,
@@ -288,7 +288,7 @@ impl Engine {
         self.touched.insert(id);
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         let listener = torrent.listeners.remove(at);
-        log_line!(self.log, "stream released: file {} of {}", listener.stream.file.0, torrent.key());
+        log_info!(self.log, "stream released: file {} of {}", listener.stream.file.0, torrent.key());
         torrent.save(&self.bridge, now, true);
         self.disk.push(DiskJob::Touch(torrent.key()));
         if self.over_limit {

@@ -4,6 +4,7 @@
 //! `waiter`; HTTP transfers (`transfer`) see streams (`streams`) and verified pieces (`availability`) and never wait
 //! for that thread. `disk` is a thread of its own for everything that may wait for the disk.
 
+mod adding;
 mod availability;
 mod config;
 mod disk;
@@ -19,6 +20,7 @@ mod prepare;
 mod quota;
 mod session;
 mod streams;
+mod telling;
 mod torrent;
 mod transfer;
 mod tuning;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::log_line;
 use crate::storage::{Entry, evict};
 use crate::units::InfoHash;
+use crate::{log_info, log_line};
 
 use super::disk::Job as DiskJob;
 use super::event_loop::Engine;
@@ -34,7 +34,7 @@ impl Engine {
             self.torrents.remove(id);
         }
         if !expired.is_empty() {
-            log_line!(
+            log_info!(
                 self.log,
                 "evicted {} idle torrents from the session; their data stays on disk",
                 expired.len()

@@ -11,8 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::bridge::{Bridge, inspect_resume};
 use crate::http::{Limits, Server};
 use crate::log::Logger;
-use crate::log_line;
-use crate::storage::{Scheduler, Store};
+use crate::storage::{LogLevel, Scheduler, Store};
+use crate::{log_info, log_line};
 
 use super::disk::Disk;
 use super::event_loop::Engine;
@@ -94,6 +94,7 @@ impl Session {
         let epoch = Instant::now();
         let store = Store::open(&config.storage_path).map_err(|error| Error::Storage(error.to_string()))?;
         let (settings, complaints) = store.settings();
+        log.set_quiet(settings.log_level == LogLevel::Quiet);
         for complaint in &complaints {
             log_line!(log, "warning: {complaint}");
         }
@@ -137,7 +138,7 @@ impl Session {
             .name("vz-engine".into())
             .spawn(move || engine.run())
             .map_err(|error| internal("the engine's thread did not start", &error))?;
-        log_line!(
+        log_info!(
             log,
             "session created: storage {}, http port {}, started in {} ms",
             store.root().display(),
@@ -314,7 +315,7 @@ impl Session {
             }
         }
         self.calls.wait_until_empty(LAST_CALLS);
-        log_line!(self.log, "session destroyed in {} ms", began.elapsed().as_millis());
+        log_info!(self.log, "session destroyed in {} ms", began.elapsed().as_millis());
         self.log.stop();
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::bridge;
 use crate::schedule::plan::Windows;
 use crate::schedule::prebuffer::Bounds;
-use crate::storage::{Encryption, ProxyKind, Settings};
+use crate::storage::{Encryption, LogLevel, ProxyKind, Settings};
 
 use super::Config;
 use super::event_loop::Tuning;
@@ -40,6 +40,7 @@ pub fn tuning(settings: &Settings, config: &Config) -> Tuning {
             max: u64::from(stream.prebuffer_max_bytes.max(stream.prebuffer_min_bytes)),
         },
         warm_up: stream.next_track_warmup,
+        verbose: settings.log_level == LogLevel::Verbose,
         public_trackers: trackers,
         cache_max_bytes: settings.cache.max_bytes.unwrap_or(config.cache_max_bytes),
         cache_ttl: Duration::from_secs(u64::from(settings.cache.ttl_secs.unwrap_or(config.cache_ttl_secs))),

@@ -89,3 +89,23 @@ fn errors_say_what_was_wrong() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_quiet_log_keeps_to_warnings_and_a_verbose_one_names_peers() {
+    let folder = Folder::new();
+    let swarm = swarm(&folder, Kind::V1, 64, Album::flac(1, 300_000), &[peer(20_000_000, 5)]);
+    let lines = |level: &str| {
+        let storage = Folder::new();
+        let host = Host::start_with(&storage, &format!("[log]\nlevel = \"{level}\""));
+        let stream = host.prepare_torrent(&swarm, swarm.files()[0].index);
+        get(host.session.http_port(), &host.path(&stream), None).rest();
+        let log = std::sync::Arc::clone(&host.log);
+        drop(host);
+        let lines = log.lock().join("\n");
+        lines
+    };
+    assert_eq!(lines("quiet"), "");
+    assert!(lines("normal").contains("stream ready"));
+    let verbose = lines("verbose");
+    assert!(verbose.contains("serves us") && verbose.contains("piece 0: right"), "{verbose}");
+}

@@ -1,0 +1,135 @@
+//! How a torrent gets into the session: added with what is known of it, given its metadata, moved to where its data is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bridge::AddOptions;
+use crate::log_line;
+use crate::storage::Home;
+
+use super::Error;
+use super::event_loop::Engine;
+use super::inbox::Stored;
+use super::input::{Meta, Source};
+use super::torrent::Torrent;
+
+impl Engine {
+    /// The torrent's number in the session; added if it is not there.
+    pub(super) fn find_or_add(&mut self, source: &Source, stored: &Stored) -> Result<u32, Error> {
+        let found = self.torrents.iter().find(|(_, t)| t.hashes.same(&source.hashes)).map(|(id, _)| *id);
+        if let Some(id) = found {
+            let torrent = self.torrents.get_mut(&id).expect("just found");
+            if let (None, Some(bytes)) = (&torrent.meta, &source.torrent) {
+                // A .torrent while its magnet is resolving ends that wait.
+                if !self.bridge.set_metadata(id, bytes) {
+                    log_line!(
+                        self.log,
+                        "warning: libtorrent did not take the metadata given for {}",
+                        torrent.key()
+                    );
+                }
+            }
+            return Ok(id);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut torrent = Torrent::new(id, source.hashes.clone(), self.tuning.windows);
+        torrent.home = stored.home.clone();
+        if let Some(meta) = &source.meta {
+            torrent.set_meta(Arc::clone(meta));
+        }
+        let save_path = match &torrent.home {
+            Some(home) => home.save_path().to_owned(),
+            None => self.store.nameless_save_path(torrent.key()),
+        };
+        let options = AddOptions {
+            id,
+            resume: stored.resume.clone().unwrap_or_default(),
+            torrent: source.torrent.clone().unwrap_or_default(),
+            magnet: source.magnet.clone().unwrap_or_default(),
+            save_path: save_path.to_string_lossy().into_owned(),
+            extra_trackers: self.trackers_for(source),
+        };
+        let mut added = self.bridge.add(&options);
+        let fell_back = added.is_err() && !options.resume.is_empty();
+        if fell_back {
+            // Damaged resume data must not keep a torrent from playing.
+            log_line!(
+                self.log,
+                "warning: resume data of {} is not usable, its files are checked instead",
+                torrent.key()
+            );
+            added = self.bridge.add(&AddOptions { resume: Vec::new(), ..options });
+        }
+        added.map_err(|why| Error::BadInput(format!("libtorrent refuses the torrent: {why}")))?;
+        let by_magnet = source.torrent.is_none() && (stored.resume.is_none() || fell_back);
+        if by_magnet {
+            // Nothing to check: look for peers at once.
+            self.bridge.start_torrent(id);
+        }
+        self.torrents.insert(id, torrent);
+        Ok(id)
+    }
+
+    /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its
+    /// metadata; one that names trackers gets by until then.
+    fn trackers_for(&self, source: &Source) -> Vec<String> {
+        let own_only = match (&source.meta, &source.magnet) {
+            (Some(meta), _) => meta.info.private_torrent,
+            (None, Some(magnet)) => magnet.contains("&tr=") || magnet.contains("?tr="),
+            (None, None) => false,
+        };
+        if own_only { Vec::new() } else { self.tuning.public_trackers.clone() }
+    }
+
+    /// A magnet's data turned out to lie elsewhere (a folder that the older engine left): the torrent is added again
+    /// at that place, under a new number, and its files are checked there.
+    fn move_to(&mut self, id: u32, home: Home) {
+        let new = self.next_id;
+        self.next_id += 1;
+        let Some(mut torrent) = self.torrents.remove(&id) else { return };
+        let path = home.save_path().to_string_lossy().into_owned();
+        match self.bridge.move_torrent(id, new, &path) {
+            Ok(()) => torrent.moved(new, home, self.tuning.windows),
+            Err(why) => torrent.error = Some(format!("the torrent could not be opened in {path}: {why}")),
+        }
+        let number = torrent.id;
+        self.torrents.insert(number, torrent);
+        self.touched.insert(number);
+    }
+
+    pub(super) fn metadata(&mut self, id: u32, now: Duration) {
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        if torrent.meta.is_none() {
+            let meta = match self.bridge.metadata(id).map_err(Error::Internal).and_then(Meta::new) {
+                Ok(meta) => meta,
+                Err(error) => {
+                    torrent.error = Some(error.to_string());
+                    return;
+                }
+            };
+            torrent.set_meta(Arc::new(meta));
+        }
+        let mut elsewhere = None;
+        if torrent.home.is_none()
+            && let Some(meta) = &torrent.meta
+        {
+            if !meta.info.private_torrent {
+                self.bridge.add_trackers(id, &self.tuning.public_trackers);
+            }
+            match self.store.home(torrent.key(), &meta.info.name) {
+                Ok(home) if home.save_path() != self.store.nameless_save_path(torrent.key()) => {
+                    elsewhere = Some(home);
+                }
+                Ok(home) => torrent.home = Some(home),
+                Err(error) => torrent.error = Some(error.to_string()),
+            }
+        }
+        for job in &mut torrent.jobs {
+            job.metadata_at.get_or_insert(now);
+        }
+        if let Some(home) = elsewhere {
+            self.move_to(id, home);
+        }
+    }
+}
