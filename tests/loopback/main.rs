@@ -101,8 +101,7 @@ fn a_quiet_log_keeps_to_warnings_and_a_verbose_one_names_peers() {
         get(host.session.http_port(), &host.path(&stream), None).rest();
         let log = std::sync::Arc::clone(&host.log);
         drop(host);
-        let lines = log.lock().join("\n");
-        lines
+        log.lock().join("\n")
     };
     assert_eq!(lines("quiet"), "");
     assert!(lines("normal").contains("stream ready"));
