@@ -158,12 +158,16 @@ impl Engine {
     fn settle(&mut self, id: u32) {
         let now = self.now();
         self.advance_jobs(id, now);
+        let hungry = self.torrents.iter().any(|(other, torrent)| *other != id && torrent.is_hungry());
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         if torrent.disk_trouble.is_some_and(|since| now.saturating_sub(since) >= DISK_RETRY) {
             torrent.recover(&self.bridge);
         }
         if torrent.checked && torrent.disk_trouble.is_none() {
-            torrent.fetch(&self.bridge, self.tuning.warm_up, self.over_limit, now);
+            // Within a torrent the picker puts the main stream first; between torrents nobody else does.
+            torrent.held_back = hungry && !torrent.listeners.is_empty();
+            let sparing = self.over_limit || torrent.held_back;
+            torrent.fetch(&self.bridge, self.tuning.warm_up, sparing, now);
         }
         torrent.publish(now);
         self.tell(id, now);

@@ -26,9 +26,12 @@ use super::waiter::{Promise, Waiter};
 use super::{Config, Error, FileEntry, Prepared, Role, Stats, file_entries};
 
 /// How long the end waits for callers that are still inside one of the functions.
-const LAST_CALLS: Duration = Duration::from_secs(1);
+const LAST_CALLS: Duration = Duration::from_millis(500);
 /// How long the end waits for the runtime's tasks.
-const LAST_TASKS: Duration = Duration::from_secs(1);
+const LAST_TASKS: Duration = Duration::from_millis(500);
+/// How long the end waits for libtorrent. A look-up of a host name cannot be ended and may take a dead name server's
+/// time; libtorrent is left alone with it then.
+const LAST_LIBTORRENT: Duration = Duration::from_millis(1800);
 
 /// A running engine. All methods may be called from any thread, any number at once.
 pub struct Session {
@@ -284,6 +287,25 @@ impl Session {
         self.server.port()
     }
 
+    fn shut_down_libtorrent(&self) {
+        let (done, wait) = std::sync::mpsc::channel();
+        let bridge = Arc::clone(&self.bridge);
+        let end = std::thread::Builder::new().name("vz-end".into()).spawn(move || {
+            bridge.shut_down();
+            let _ = done.send(());
+        });
+        match (end, wait.recv_timeout(LAST_LIBTORRENT)) {
+            (Ok(end), Ok(())) => {
+                let _ = end.join();
+            }
+            (Ok(_), Err(_)) => log_line!(
+                self.log,
+                "warning: libtorrent still waits for a look-up of a host name; its threads end when that does"
+            ),
+            (Err(_), _) => self.bridge.shut_down(),
+        }
+    }
+
     /// Ends everything. Blocked calls return `ShuttingDown`; afterwards no thread of the session lives. Order: no new
     /// calls; streams and HTTP; the engine's loop, which answers all who wait and saves; libtorrent; the disk thread;
     /// the runtime; the log, last.
@@ -302,7 +324,7 @@ impl Session {
             log_line!(self.log, "error: the engine's thread ended by a defect");
         }
         self.inbox.close();
-        self.bridge.shut_down();
+        self.shut_down_libtorrent();
         self.disk.stop();
         let runtime = self.runtime.lock().take();
         if let Some(runtime) = runtime {

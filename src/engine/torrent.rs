@@ -81,6 +81,8 @@ pub struct Torrent {
     pub error: Option<String>,
     /// Since when the disk refuses to take data.
     pub disk_trouble: Option<Duration>,
+    /// Background streams wait: a main stream of another torrent needs the line.
+    pub held_back: bool,
     /// The log says so already; until data comes through again.
     pub trouble_told: bool,
     /// First bytes of files whose name does not say what they are; torrent bytes.
@@ -116,6 +118,7 @@ impl Torrent {
             trackers: Trackers::default(),
             error: None,
             disk_trouble: None,
+            held_back: false,
             trouble_told: false,
             probes: Vec::new(),
             warmed: None,
@@ -134,6 +137,11 @@ impl Torrent {
     /// Whether anything uses it.
     pub fn in_use(&self) -> bool {
         !self.listeners.is_empty() || !self.jobs.is_empty() || !self.lists.is_empty()
+    }
+
+    /// Whether a main stream of it is short of music and being fed: others had better not take its line.
+    pub fn is_hungry(&self) -> bool {
+        self.meter.is_running() && self.picker.is_hungry() && self.listeners.iter().any(Listener::is_main)
     }
 
     /// Its metadata became known.
@@ -336,12 +344,17 @@ impl Torrent {
     pub fn next_look(&self, now: Duration) -> Option<Duration> {
         /// Waiters' status texts and time limits.
         const WAITING: Duration = Duration::from_millis(200);
+        /// Whether the line is free now.
+        const HELD_BACK: Duration = Duration::from_millis(250);
         /// The shown rate falls.
         const RATE: Duration = Duration::from_millis(500);
         let mut look = self.picker.next_look(now);
         let mut at_most = |time: Duration| look = Some(look.map_or(time, |l: Duration| l.min(time)));
         if !self.jobs.is_empty() || !self.lists.is_empty() {
             at_most(now + WAITING);
+        }
+        if self.held_back {
+            at_most(now + HELD_BACK);
         }
         for note in self.listeners.iter().filter_map(|l| l.next_note(now)) {
             at_most(note);

@@ -104,6 +104,12 @@ impl Picker {
         self.peers.values().map(|peer| peer.asks().len()).sum()
     }
 
+    /// Whether something of tiers 0 and 1 is still missing.
+    #[must_use]
+    pub fn is_hungry(&self) -> bool {
+        self.plan.wants.iter().any(|want| want.tier <= Tier::Urgent)
+    }
+
     /// Fetch only tiers 0 to 2, or everything again.
     pub fn set_essential_only(&mut self, on: bool) {
         self.essential_only = on;

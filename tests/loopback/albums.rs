@@ -164,3 +164,24 @@ fn a_background_stream_becomes_the_main_one_when_it_is_read() {
     host.session.release(&main.token);
     host.session.release(&next.token);
 }
+
+#[test]
+fn a_background_stream_of_another_torrent_waits_while_the_main_one_is_short() {
+    let folders = [Folder::new(), Folder::new(), Folder::new()];
+    // Slower than the music: the main stream is short all the time.
+    let slow = swarm(&folders[0], Kind::V1, 64, Album::flac(1, 8_000_000), &[peer(60_000, 20)]);
+    let album = Album { name: "Other".into(), seed: 7, ..Album::flac(1, 8_000_000) };
+    let quick = swarm(&folders[1], Kind::V1, 64, album, &[peer(2_000_000, 20)]);
+    let host = Host::start(&folders[2]);
+    let main = host.prepare_torrent(&slow, slow.files()[0].index);
+    let mut answer = get(host.session.http_port(), &host.path(&main), None);
+    answer.take(1000);
+    let input = Input { magnet: None, torrent: Some(&quick.torrent().bytes) };
+    let next =
+        host.prepare(input, quick.files()[0].index, Role::Background).expect("OK after 8 s at the latest");
+    let taken = quick.peers()[0].proxy.counts().down_bytes;
+    assert!(taken < 100_000, "{taken} bytes were taken from the main stream's line");
+    // Played, it is a main stream itself.
+    let bytes = get(host.session.http_port(), &host.path(&next), None).rest();
+    same_as_source(&quick, quick.files()[0].index, 0, &bytes);
+}
