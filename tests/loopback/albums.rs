@@ -185,3 +185,34 @@ fn a_background_stream_of_another_torrent_waits_while_the_main_one_is_short() {
     let bytes = get(host.session.http_port(), &host.path(&next), None).rest();
     same_as_source(&quick, quick.files()[0].index, 0, &bytes);
 }
+
+#[test]
+fn a_torrent_file_ends_the_wait_for_its_magnets_metadata() {
+    let folder = Folder::new();
+    // Nobody is there to give the metadata.
+    let swarm = swarm(&folder, Kind::V1, 64, Album::flac(1, 300_000), &[]);
+    let storage = Folder::new();
+    let host = Host::start(&storage);
+    let magnet = swarm.magnet();
+    let waits = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let input = Input { magnet: Some(&magnet), torrent: None };
+            host.session.prepare(input, swarm.files()[0].index as i32, Role::Background, &mut |_, _| {
+                waits.store(true, Ordering::Release);
+            })
+        });
+        while !waits.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        let listed = scope.spawn(|| host.session.list_files(Input { magnet: Some(&magnet), torrent: None }));
+        let given = Input { magnet: None, torrent: Some(&swarm.torrent().bytes) };
+        // Answered from its own bytes; what counts is that the engine gets them.
+        let error = host.prepare(given, swarm.files()[0].index, Role::Background);
+        assert!(error.is_ok(), "a background prepare answers after 8 s: {error:?}");
+        let files = listed.join().expect("listed").expect("the list comes without a peer");
+        assert_eq!(files.len(), swarm.torrent().files.len());
+        let stream = waiting.join().expect("waiting").expect("the prepare ends as a background one does");
+        assert_eq!(stream.file_len, swarm.files()[0].len);
+    });
+}
