@@ -37,12 +37,13 @@ fn corrupt_peers_send_wrong_blocks_over_both_transports() {
         (Kind::V1, TcpMode::Refuse, true),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let corrupt = PeerSpec { corrupt: 0.2, tcp, utp, ..PeerSpec::default() };
+        let liar = PeerSpec { corrupt: 0.2, tcp, utp, ..PeerSpec::default() };
         let swarm = Swarm::builder(dir.path())
             .album(Album::flac(1, 4 << 20))
             .torrent(TorrentSpec { kind, piece_len: 64 * 1024, ..TorrentSpec::default() })
-            .peer(corrupt.clone())
-            .peer(PeerSpec { corrupt: 0.0, ..corrupt })
+            .peer(liar)
+            // Four seconds for all of it: the liar, without a limit, gets its turn.
+            .peer(PeerSpec { tcp, utp, ..PeerSpec::new(1_000_000, Duration::from_millis(50)) })
             .start()
             .unwrap();
         let damaged = swarm.peers()[0].damaged_blocks();
