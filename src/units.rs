@@ -1,10 +1,6 @@
-//! Index and identity types, so that a file number cannot be passed where a piece number is meant.
+//! Identity types, so that a file's number cannot be passed where another number is meant.
 
 use std::fmt;
-
-/// A piece's number within its torrent, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PieceIndex(pub u32);
 
 /// A file's number within its torrent, from 0, pad files counted (libtorrent's own order).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -53,7 +53,6 @@ pub struct Stream {
     notified: AtomicI64,
     dirty: AtomicBool,
     closed: AtomicBool,
-    seek_generation: AtomicU64,
     transfers: Mutex<Vec<Arc<Transfer>>>,
     inbox: Arc<Inbox>,
 }
@@ -153,11 +152,10 @@ impl Stream {
         self.changed();
     }
 
+    /// A seek's effect on older transfers. Each carries its own mark and looks at it before every frame: a count for
+    /// the whole stream could not spare probes.
     fn cut_if(&self, stale: &dyn Fn(&Transfer) -> bool) {
         let cut: Vec<Arc<Transfer>> = self.transfers.lock().iter().filter(|t| stale(t)).cloned().collect();
-        if !cut.is_empty() {
-            self.seek_generation.fetch_add(1, Ordering::Relaxed);
-        }
         for transfer in cut {
             transfer.end(TransferEnd::Superseded);
         }
@@ -166,7 +164,6 @@ impl Stream {
     /// Ends every transfer; later ones end at once.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.seek_generation.fetch_add(1, Ordering::Relaxed);
         let all: Vec<Arc<Transfer>> = self.transfers.lock().drain(..).collect();
         for transfer in all {
             transfer.end(TransferEnd::Closed);
@@ -234,7 +231,6 @@ impl Streams {
             notified: AtomicI64::new(NEVER),
             dirty: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            seek_generation: AtomicU64::new(0),
             transfers: Mutex::new(Vec::new()),
             inbox: Arc::clone(&self.inbox),
         });
