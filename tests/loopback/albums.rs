@@ -180,7 +180,8 @@ fn a_background_stream_of_another_torrent_waits_while_the_main_one_is_short() {
     let next =
         host.prepare(input, quick.files()[0].index, Role::Background).expect("OK after 8 s at the latest");
     let taken = quick.peers()[0].proxy.counts().down_bytes;
-    assert!(taken < 100_000, "{taken} bytes were taken from the main stream's line");
+    // A handshake, but not the one piece that its start wants.
+    assert!(taken < 30_000, "{taken} bytes were taken from the main stream's line");
     // Played, it is a main stream itself.
     let bytes = get(host.session.http_port(), &host.path(&next), None).rest();
     same_as_source(&quick, quick.files()[0].index, 0, &bytes);
