@@ -82,9 +82,9 @@ impl Engine {
         if own_only { Vec::new() } else { self.tuning.public_trackers.clone() }
     }
 
-    /// A magnet's data turned out to lie elsewhere (a folder that the older engine left): the torrent is added again
-    /// at that place, under a new number, and its files are checked there.
-    fn move_to(&mut self, id: u32, home: Home) {
+    /// Adds a torrent again under a new number, where its data is: a magnet's turned out to lie elsewhere (a folder that
+    /// the older engine left), or libtorrent banned all its peers. Its files are checked there.
+    pub(super) fn move_to(&mut self, id: u32, home: Home) {
         let new = self.next_id;
         self.next_id += 1;
         let Some(mut torrent) = self.torrents.remove(&id) else { return };

@@ -175,6 +175,15 @@ impl Engine {
         torrent.save(&self.bridge, now, false);
         let idle = !torrent.in_use();
         torrent.idle_since = if idle { torrent.idle_since.or(Some(now)) } else { None };
+        let deserted = torrent.is_deserted(now).then(|| torrent.home.clone()).flatten();
+        if let Some(home) = deserted {
+            log_line!(
+                self.log,
+                "warning: wrong pieces cost {} all its peers; trying them again",
+                torrent.key()
+            );
+            self.move_to(id, home);
+        }
         self.watch_quota(now);
     }
 

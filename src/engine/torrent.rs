@@ -81,6 +81,8 @@ pub struct Torrent {
     pub error: Option<String>,
     /// Since when the disk refuses to take data.
     pub disk_trouble: Option<Duration>,
+    /// Pieces whose hash was wrong since it was added.
+    pub wrong_pieces: u32,
     /// Background streams wait: a main stream of another torrent needs the line.
     pub held_back: bool,
     /// The log says so already; until data comes through again.
@@ -118,6 +120,7 @@ impl Torrent {
             trackers: Trackers::default(),
             error: None,
             disk_trouble: None,
+            wrong_pieces: 0,
             held_back: false,
             trouble_told: false,
             probes: Vec::new(),
@@ -144,6 +147,21 @@ impl Torrent {
         self.meter.is_running() && self.picker.is_hungry() && self.listeners.iter().any(Listener::is_main)
     }
 
+    /// Whether libtorrent seems to have banned everybody: it distrusts all givers of wrong pieces, honest ones too, and
+    /// has no way to take that back but to add the torrent again.
+    pub fn is_deserted(&self, now: Duration) -> bool {
+        /// Peers that only went away have come back by then.
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let silent = self.meter.last().is_some_and(|last| now.saturating_sub(last) > PATIENCE);
+        let settled = self.checked_at.is_some_and(|at| now.saturating_sub(at) > PATIENCE);
+        self.checked
+            && self.wrong_pieces > 0
+            && self.picker.peers().0 == 0
+            && silent
+            && settled
+            && self.in_use()
+    }
+
     /// Its metadata became known.
     pub fn set_meta(&mut self, meta: Arc<Meta>) {
         for (_, waiter) in self.lists.drain(..) {
@@ -161,6 +179,9 @@ impl Torrent {
         self.id = id;
         self.home = Some(home);
         self.picker = Picker::new(windows);
+        if std::mem::take(&mut self.wrong_pieces) > 0 {
+            self.picker.be_cautious();
+        }
         self.checked = false;
     }
 
@@ -188,7 +209,10 @@ impl Torrent {
                 self.trouble_told = self.trouble_told && self.disk_trouble.is_some();
                 Input::Passed(event.piece)
             }
-            EventKind::PieceFailed => Input::Failed(event.piece),
+            EventKind::PieceFailed => {
+                self.wrong_pieces += 1;
+                Input::Failed(event.piece)
+            }
             _ => return false,
         };
         self.picker.on(input, now);
@@ -352,6 +376,9 @@ impl Torrent {
         let mut at_most = |time: Duration| look = Some(look.map_or(time, |l: Duration| l.min(time)));
         if !self.jobs.is_empty() || !self.lists.is_empty() {
             at_most(now + WAITING);
+        }
+        if self.wrong_pieces > 0 && self.in_use() && self.picker.peers().0 == 0 {
+            at_most(now + RATE);
         }
         if self.held_back {
             at_most(now + HELD_BACK);

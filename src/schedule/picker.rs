@@ -104,6 +104,11 @@ impl Picker {
         self.peers.values().map(|peer| peer.asks().len()).sum()
     }
 
+    /// Somebody here sends wrong data: as after a wrong piece.
+    pub fn be_cautious(&mut self) {
+        self.caution = CAUTION_AFTER_FAILURE;
+    }
+
     /// Whether something of tiers 0 and 1 is still missing.
     #[must_use]
     pub fn is_hungry(&self) -> bool {
