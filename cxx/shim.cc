@@ -273,6 +273,24 @@ void Shim::command(std::uint32_t const torrent, rust::Slice<Command const> const
   });
 }
 
+void Shim::prioritize(std::uint32_t const torrent, rust::Slice<PieceOrder const> const orders) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  std::vector<std::pair<lt::piece_index_t, lt::download_priority_t>> priorities;
+  priorities.reserve(orders.size());
+  for (PieceOrder const& order : orders) {
+    lt::piece_index_t const piece(static_cast<int>(order.piece));
+    // Taking a deadline back gives the piece the lowest priority: before the priorities, which then stand.
+    if (order.release) found.handle.reset_piece_deadline(piece);
+    priorities.emplace_back(piece, lt::download_priority_t(order.priority));
+  }
+  found.handle.prioritize_pieces(priorities);
+  for (PieceOrder const& order : orders) {
+    if (order.deadline_ms < 0) continue;
+    found.handle.set_piece_deadline(lt::piece_index_t(static_cast<int>(order.piece)), order.deadline_ms);
+  }
+}
+
 void Shim::request_resume(std::uint32_t const torrent) const {
   Torrent const found = state_->find(torrent);
   if (found.handle.is_valid()) {

@@ -18,6 +18,7 @@ struct SessionOptions;
 struct AddOptions;
 struct Event;
 struct Command;
+struct PieceOrder;
 struct Metadata;
 struct MagnetInfo;
 struct Setting;
@@ -39,6 +40,7 @@ class Shim {
   Metadata metadata(std::uint32_t torrent) const;
   bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
+  void prioritize(std::uint32_t torrent, rust::Slice<PieceOrder const> orders) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;

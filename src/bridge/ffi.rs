@@ -109,6 +109,17 @@ pub mod raw {
         length: u32,
     }
 
+    /// A piece's standing with libtorrent's own picker.
+    struct PieceOrder {
+        piece: u32,
+        /// download_priority_t, 0..=7.
+        priority: u8,
+        /// From now; negative: no deadline.
+        deadline_ms: i32,
+        /// Take an earlier deadline back.
+        release: bool,
+    }
+
     #[derive(Debug)]
     struct FileInfo {
         /// Path inside the torrent with `/` between folders; the torrent's name is not part of it.
@@ -166,6 +177,7 @@ pub mod raw {
         /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.
         fn set_metadata(self: &Shim, torrent: u32, torrent_file: &[u8]) -> bool;
         fn command(self: &Shim, torrent: u32, commands: &[Command]);
+        fn prioritize(self: &Shim, torrent: u32, orders: &[PieceOrder]);
         fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
         fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
         fn request_resume(self: &Shim, torrent: u32);

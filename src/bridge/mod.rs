@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cxx::UniquePtr;
 
-pub use ffi::raw::{AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata};
+pub use ffi::raw::{AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata, PieceOrder};
 pub use tuning::{Network, Proxy};
 
 use tuning::settings;
@@ -95,6 +95,13 @@ impl Bridge {
     pub fn command(&self, torrent: u32, commands: &[Command]) {
         if !commands.is_empty() {
             self.shim.command(torrent, commands);
+        }
+    }
+
+    /// Tells libtorrent's own picker, which fetches when the bridge was started without ours, about pieces.
+    pub fn prioritize(&self, torrent: u32, orders: &[PieceOrder]) {
+        if !orders.is_empty() {
+            self.shim.prioritize(torrent, orders);
         }
     }
 

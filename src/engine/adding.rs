@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bridge::AddOptions;
 use crate::log_line;
+use crate::schedule::deadlines::Deadlines;
 use crate::storage::Home;
 
 use super::Error;
@@ -34,6 +35,7 @@ impl Engine {
         let id = self.next_id;
         self.next_id += 1;
         let mut torrent = Torrent::new(id, source.hashes.clone(), self.tuning.windows);
+        torrent.deadlines = self.tuning.deadlines.then(Deadlines::default);
         torrent.home = stored.home.clone();
         if let Some(meta) = &source.meta {
             torrent.set_meta(Arc::clone(meta));

@@ -36,6 +36,8 @@ const LAST_SAVE: Duration = Duration::from_millis(1500);
 pub struct Tuning {
     /// The tiers' reach.
     pub windows: Windows,
+    /// libtorrent's own picker and its deadlines fetch, not ours.
+    pub deadlines: bool,
     /// The prebuffer's bounds.
     pub bounds: Bounds,
     /// Log peers and pieces.

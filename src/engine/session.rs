@@ -101,15 +101,10 @@ impl Session {
         for complaint in &complaints {
             log_line!(log, "warning: {complaint}");
         }
-        if settings.stream.scheduler == Scheduler::Deadlines {
-            log_line!(
-                log,
-                "warning: vozduxan.toml, stream.scheduler: \"deadlines\" is not available, \"window\" is used"
-            );
-        }
-        let bridge =
-            Bridge::start(&network(&settings, &config), store.load_dht_state().unwrap_or_default(), true)
-                .map_err(|why| internal("libtorrent did not start", &why))?;
+        let own_picker = settings.stream.scheduler == Scheduler::Window;
+        let dht_state = store.load_dht_state().unwrap_or_default();
+        let bridge = Bridge::start(&network(&settings, &config), dht_state, own_picker)
+            .map_err(|why| internal("libtorrent did not start", &why))?;
         let bridge = Arc::new(bridge);
         let store = Arc::new(store);
         let inbox = Arc::new(Inbox::default());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::bridge::{self, Bridge, Event, EventKind};
 use crate::media;
 use crate::schedule::bits::Bits;
+use crate::schedule::deadlines::{Deadlines, Order};
 use crate::schedule::layout::BLOCK_LEN;
 use crate::schedule::peer::PeerId;
 use crate::schedule::picker::{Command, Input, Picker};
@@ -63,6 +64,8 @@ pub struct Torrent {
     pub files: BTreeMap<u32, Arc<DataFile>>,
     /// What to ask of whom.
     pub picker: Picker,
+    /// libtorrent asks for the blocks, by what this tells it; `None`: the picker does.
+    pub deadlines: Option<Deadlines>,
     /// What readers see; exists from the check on.
     pub shared: Option<Arc<TorrentShared>>,
     /// Open streams.
@@ -111,6 +114,7 @@ impl Torrent {
             checked_at: None,
             files: BTreeMap::new(),
             picker: Picker::new(windows),
+            deadlines: None,
             shared: None,
             listeners: Vec::new(),
             jobs: Vec::new(),
@@ -229,6 +233,9 @@ impl Torrent {
         let Some(meta) = &self.meta else { return };
         let have = Bits::from_wire(bits, meta.layout.pieces());
         self.picker.begin(meta.layout.clone(), have.clone());
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.begin(&meta.layout);
+        }
         match &self.shared {
             Some(shared) => shared.availability.replace(have),
             None => {
@@ -291,7 +298,15 @@ impl Torrent {
         }
         // The newest main stream first.
         demands.sort_by_key(|(serial, _)| std::cmp::Reverse(*serial));
-        self.picker.set_demands(demands.into_iter().map(|(_, demand)| demand).collect(), now);
+        let demands: Vec<Demand> = demands.into_iter().map(|(_, demand)| demand).collect();
+        if let (Some(deadlines), Some(meta)) = (&mut self.deadlines, &self.meta) {
+            let orders = deadlines.orders(&demands, &meta.layout, self.picker.have(), &self.picker.windows());
+            let orders: Vec<bridge::PieceOrder> = orders.iter().map(order).collect();
+            bridge.prioritize(self.id, &orders);
+            self.picker.set_demands(demands, now);
+            return;
+        }
+        self.picker.set_demands(demands, now);
         self.picker.pump(now, &mut self.out);
         if !self.out.is_empty() {
             let commands: Vec<bridge::Command> =
@@ -396,6 +411,16 @@ impl Torrent {
             at_most(self.save_asked.map_or(now, |at| at + SAVE_EVERY).max(now + Duration::from_millis(10)));
         }
         look
+    }
+}
+
+/// A deadline as the bridge tells it.
+fn order(order: &Order) -> bridge::PieceOrder {
+    bridge::PieceOrder {
+        piece: order.piece,
+        priority: order.priority,
+        deadline_ms: order.deadline_ms.unwrap_or(-1),
+        release: order.release,
     }
 }
 

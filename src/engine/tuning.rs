@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::bridge;
 use crate::schedule::plan::Windows;
 use crate::schedule::prebuffer::Bounds;
-use crate::storage::{Encryption, LogLevel, ProxyKind, Settings};
+use crate::storage::{Encryption, LogLevel, ProxyKind, Scheduler, Settings};
 
 use super::Config;
 use super::event_loop::Tuning;
@@ -35,6 +35,7 @@ pub fn tuning(settings: &Settings, config: &Config) -> Tuning {
             ahead_pieces: stream.lookahead_pieces,
             urgent_time: Duration::from_secs(u64::from(stream.urgent_seconds)),
         },
+        deadlines: stream.scheduler == Scheduler::Deadlines,
         bounds: Bounds {
             min: u64::from(stream.prebuffer_min_bytes),
             max: u64::from(stream.prebuffer_max_bytes.max(stream.prebuffer_min_bytes)),

@@ -11,6 +11,7 @@ pub mod bits;
 pub mod board;
 mod choose;
 mod copies;
+pub mod deadlines;
 pub mod events;
 pub mod layout;
 pub mod pace;

@@ -74,6 +74,12 @@ impl Picker {
         self.replan();
     }
 
+    /// How far the tiers reach.
+    #[must_use]
+    pub fn windows(&self) -> Windows {
+        self.windows
+    }
+
     /// Pieces at hand.
     #[must_use]
     pub fn have(&self) -> &Bits {

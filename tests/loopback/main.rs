@@ -16,6 +16,18 @@ fn peer(rate: u64, rtt_ms: u64) -> PeerSpec {
     PeerSpec::new(rate, Duration::from_millis(rtt_ms))
 }
 
+/// Allocated bytes beneath a folder.
+fn allocated(folder: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry"));
+    entries
+        .map(|entry| match entry.metadata().expect("metadata") {
+            of if of.is_dir() => allocated(&entry.path()),
+            of => of.blocks() * 512,
+        })
+        .sum()
+}
+
 #[test]
 fn a_track_starts_plays_and_seeks() {
     let folder = Folder::new();
@@ -88,6 +100,30 @@ fn errors_say_what_was_wrong() {
         Err(Error::InvalidFile(text)) => assert!(text.contains("cover.jpg"), "{text}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn libtorrents_own_deadlines_play_and_seek_too() {
+    let folder = Folder::new();
+    let swarm = swarm(&folder, Kind::V1, 64, Album::flac(2, 6_000_000), &[peer(4_000_000, 20)]);
+    let storage = Folder::new();
+    let host = Host::start_with(&storage, "[stream]\nscheduler = \"deadlines\"\nnext_track_warmup = false");
+    let t = Instant::now();
+    let stream = host.prepare_torrent(&swarm, swarm.files()[0].index);
+    println!("prepare {} ms", ms(t));
+    let (port, path) = (host.session.http_port(), host.path(&stream));
+    let mut answer = get(port, &path, Some("bytes=0-"));
+    same_as_source(&swarm, 0, 0, &answer.take(200_000));
+    let at = stream.file_len * 8 / 10;
+    host.session.notify_position(&stream.token, i64::try_from(at).expect("small"));
+    let t = Instant::now();
+    let mut jumped = get(port, &path, Some(&format!("bytes={at}-")));
+    same_as_source(&swarm, 0, at, &jumped.take(100_000));
+    println!("seek {} ms", ms(t));
+    same_as_source(&swarm, 0, 0, &get(port, &path, None).rest());
+    // Nobody asked for the other file: it stays unwanted.
+    let on_disk = allocated(&storage.0);
+    assert!(on_disk < stream.file_len + 500_000, "{on_disk} bytes on disk for a file of {}", stream.file_len);
 }
 
 #[test]
