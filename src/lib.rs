@@ -11,7 +11,7 @@
 //! | `http` | HTTP/1.1 with Range (RFC 9110) on 127.0.0.1 |
 //! | `storage` | where files live, resume data, eviction, the settings file |
 //! | `bridge` | libtorrent through cxx |
-//! | `media`, `units`, `log` | leaves: file types and header facts, index types, log lines |
+//! | `media`, `units`, `log`, `sync` | leaves: file types and header facts, index types, log lines, locks to wait with |
 //!
 //! `unsafe` may live in `abi` and `bridge` only.
 #![deny(unsafe_code)]
@@ -26,4 +26,5 @@ pub mod log;
 pub mod media;
 pub mod schedule;
 pub mod storage;
+mod sync;
 pub mod units;

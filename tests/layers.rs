@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it may name. Every room may name itself.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("abi", &["engine", "log", "units"]),
-    ("engine", &["schedule", "http", "storage", "bridge", "media", "log", "units"]),
+    ("abi", &["engine", "log", "sync", "units"]),
+    ("engine", &["schedule", "http", "storage", "bridge", "media", "log", "sync", "units"]),
     ("http", &["units", "media", "log"]),
     ("storage", &["units", "log"]),
     ("bridge", &["units", "log"]),
@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("media", &[]),
     ("units", &[]),
     ("log", &[]),
+    ("sync", &[]),
 ];
 
 /// Macros live at the crate's root; this says which room they belong to.

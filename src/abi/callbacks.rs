@@ -9,9 +9,8 @@
 use std::ffi::c_void;
 use std::io::Write;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::convert::c_text;
+use super::gate::Gate;
 use super::types::{VozduxanLogFn, VozduxanProgressFn};
 use crate::log::Sink;
 
@@ -71,82 +70,11 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// Lets host calls through until it is closed.
-#[derive(Default)]
-pub(super) struct Gate {
-    state: Mutex<State>,
-    left: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    closed: bool,
-    /// The thread of each call inside; one thread may be inside several times, by callbacks that prepare again.
-    inside: Vec<ThreadMark>,
-}
-
-/// Tells threads apart, while they live.
-///
-/// Not `std::thread::current().id()`: on a host's thread that makes std allocate a handle, which the main thread never
-/// frees, and hosts that look for leaks would find it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct ThreadMark(usize);
-
-impl ThreadMark {
-    fn this() -> Self {
-        thread_local! { static OWN: u8 = const { 0 } }
-        OWN.with(|own| Self((&raw const *own).addr()))
-    }
-}
-
-impl Gate {
-    /// Runs `call`, unless the gate is closed.
-    fn pass(&self, call: impl FnOnce()) {
-        {
-            let mut state = self.state.lock();
-            if state.closed {
-                return;
-            }
-            state.inside.push(ThreadMark::this());
-        }
-        let _inside = Inside { gate: self };
-        call();
-    }
-
-    /// Lets no call begin any more and waits for those inside on other threads. A call inside on this thread is the
-    /// one that is closing the gate: it cannot be waited for.
-    pub(super) fn close(&self) {
-        let this = ThreadMark::this();
-        let mut state = self.state.lock();
-        state.closed = true;
-        while state.inside.iter().any(|thread| *thread != this) {
-            self.left.wait(&mut state);
-        }
-    }
-}
-
-/// Leaves the gate, however the call ends.
-struct Inside<'a> {
-    gate: &'a Gate,
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        let this = ThreadMark::this();
-        let mut state = self.gate.state.lock();
-        if let Some(place) = state.inside.iter().position(|thread| *thread == this) {
-            state.inside.swap_remove(place);
-        }
-        drop(state);
-        self.gate.left.notify_all();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::{CStr, c_char};
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::channel;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -175,42 +103,5 @@ mod tests {
         Progress::new(Some(keep_progress), userdata, &gate).report(0.5, "metadata");
         Progress::new(None, userdata, &gate).report(1.0, "nobody listens");
         assert_eq!(*kept.lock(), ["a_line", "0.5 metadata"]);
-    }
-
-    #[test]
-    fn a_closed_gate_lets_nothing_through() {
-        let gate = Gate::default();
-        gate.close();
-        gate.pass(|| unreachable!("the gate is closed"));
-    }
-
-    #[test]
-    fn closing_waits_for_the_calls_of_other_threads() {
-        let gate = Gate::default();
-        let left = AtomicBool::new(false);
-        let (inside, entered) = channel();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                gate.pass(|| {
-                    inside.send(()).unwrap();
-                    // Closed while we are inside: a call after that does not begin.
-                    while !gate.state.lock().closed {
-                        std::thread::yield_now();
-                    }
-                    gate.pass(|| unreachable!("the gate is closed"));
-                    left.store(true, Ordering::SeqCst);
-                });
-            });
-            entered.recv().unwrap();
-            gate.close();
-            assert!(left.load(Ordering::SeqCst));
-        });
-    }
-
-    #[test]
-    fn a_call_may_close_the_gate_it_is_inside_of() {
-        let gate = Gate::default();
-        gate.pass(|| gate.pass(|| gate.close()));
-        assert!(gate.state.lock().inside.is_empty());
     }
 }

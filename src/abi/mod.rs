@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 mod callbacks;
 mod convert;
+mod gate;
 mod guard;
 mod sessions;
 mod types;

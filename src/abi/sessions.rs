@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::callbacks::Gate;
+use super::gate::Gate;
 use super::guard::caught;
 use super::types::VozduxanSession;
 use crate::engine::{Config, Error, Session};

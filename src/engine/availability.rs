@@ -1,13 +1,10 @@
 //! Which pieces may be read: the one truth that the engine's thread writes and every reader waits on.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::schedule::bits::Bits;
 use crate::schedule::layout::Layout;
+use crate::sync::{AtomicU64, Mutex, Notify, Ordering};
 
 /// Pieces whose hash was right and whose bytes are in the file.
 pub struct Availability {

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
-
 use crate::bridge::Bridge;
 use crate::storage::Home;
 use crate::units::InfoHash;
 
 use super::input::Source;
+use super::mailbox::Mailbox;
 use super::prepare::Prepare;
 use super::waiter::Promise;
 use super::{Error, FileEntry};
@@ -49,14 +48,8 @@ pub struct Stored {
 /// The queue into the engine's thread.
 #[derive(Default)]
 pub struct Inbox {
-    queue: Mutex<Queue>,
+    queue: Mailbox<Command>,
     bridge: OnceLock<Arc<Bridge>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    commands: Vec<Command>,
-    closed: bool,
 }
 
 impl Inbox {
@@ -68,18 +61,9 @@ impl Inbox {
     /// Adds a command and wakes the engine; never blocks for longer than another push. After the engine has ended,
     /// a caller that would wait for an answer gets it here.
     pub fn push(&self, command: Command) {
-        let refused = {
-            let mut queue = self.queue.lock();
-            if queue.closed {
-                Some(command)
-            } else {
-                queue.commands.push(command);
-                None
-            }
-        };
-        match refused {
-            Some(command) => command.refuse(),
-            None => {
+        match self.queue.push(command) {
+            Err(command) => command.refuse(),
+            Ok(()) => {
                 if let Some(bridge) = self.bridge.get() {
                     bridge.wake();
                 }
@@ -89,17 +73,12 @@ impl Inbox {
 
     /// Engine: takes everything.
     pub fn take(&self) -> Vec<Command> {
-        std::mem::take(&mut self.queue.lock().commands)
+        self.queue.take()
     }
 
     /// Engine: ends. Nobody who pushed, or pushes from now on, waits for ever.
     pub fn close(&self) {
-        let left = {
-            let mut queue = self.queue.lock();
-            queue.closed = true;
-            std::mem::take(&mut queue.commands)
-        };
-        left.into_iter().for_each(Command::refuse);
+        self.queue.close().into_iter().for_each(Command::refuse);
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod adding;
 mod availability;
+mod calls;
 mod config;
 mod disk;
 mod error;
@@ -15,7 +16,9 @@ mod inbox;
 mod input;
 mod jobs;
 mod listener;
+mod mailbox;
 mod meter;
+mod nudge;
 mod prepare;
 mod quota;
 mod session;

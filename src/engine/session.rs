@@ -1,11 +1,11 @@
 //! The session: starts and ends the threads in a written-down order, and is what the ten functions call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bridge::{Bridge, inspect_resume};
@@ -14,6 +14,7 @@ use crate::log::Logger;
 use crate::storage::{LogLevel, Scheduler, Store};
 use crate::{log_info, log_line};
 
+use super::calls::Calls;
 use super::disk::Disk;
 use super::event_loop::Engine;
 use super::inbox::{Command, Inbox, Stored};
@@ -47,43 +48,6 @@ pub struct Session {
     runtime: Mutex<Option<Runtime>>,
     stopping: AtomicBool,
     calls: Calls,
-}
-
-/// Counts callers inside a blocking function, so that the end can wait for them.
-#[derive(Default)]
-struct Calls {
-    inside: AtomicUsize,
-    lock: Mutex<()>,
-    left: Condvar,
-}
-
-struct Inside<'a>(&'a Calls);
-
-impl Calls {
-    fn enter(&self) -> Inside<'_> {
-        self.inside.fetch_add(1, Ordering::AcqRel);
-        Inside(self)
-    }
-
-    fn wait_until_empty(&self, time: Duration) {
-        let deadline = Instant::now() + time;
-        let mut hold = self.lock.lock();
-        while self.inside.load(Ordering::Acquire) > 0 {
-            if self.left.wait_until(&mut hold, deadline).timed_out() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        if self.0.inside.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Taken and given back, so that the count cannot change between the waiter's look and its wait.
-            drop(self.0.lock.lock());
-            self.0.left.notify_all();
-        }
-    }
 }
 
 impl Session {

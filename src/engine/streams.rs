@@ -14,6 +14,7 @@ use crate::units::{FileIndex, InfoHash};
 use super::Stats;
 use super::availability::Availability;
 use super::inbox::{Command, Inbox};
+use super::nudge::Nudge;
 use super::transfer::{Transfer, TransferEnd};
 
 /// What all streams of one torrent share with their readers.
@@ -51,7 +52,7 @@ pub struct Stream {
     /// Bytes that are reached by less than this from a transfer's position count as its window.
     pub window_len: u64,
     notified: AtomicI64,
-    dirty: AtomicBool,
+    nudge: Nudge,
     closed: AtomicBool,
     transfers: Mutex<Vec<Arc<Transfer>>>,
     inbox: Arc<Inbox>,
@@ -172,14 +173,14 @@ impl Stream {
 
     /// Tells the engine, once until it looks, that something about this stream is new.
     pub fn changed(&self) {
-        if !self.dirty.swap(true, Ordering::AcqRel) {
+        if self.nudge.raise() {
             self.inbox.push(Command::Changed(self.id));
         }
     }
 
     /// Engine: looks at the stream now.
     pub fn look(&self) {
-        self.dirty.store(false, Ordering::Release);
+        self.nudge.look();
     }
 
     /// Engine: where the host says playback is.
@@ -229,7 +230,7 @@ impl Streams {
             main_serial: AtomicU64::new(new.main_serial),
             window_len: new.window_len,
             notified: AtomicI64::new(NEVER),
-            dirty: AtomicBool::new(false),
+            nudge: Nudge::default(),
             closed: AtomicBool::new(false),
             transfers: Mutex::new(Vec::new()),
             inbox: Arc::clone(&self.inbox),
