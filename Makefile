@@ -12,6 +12,9 @@ FILE =
 LOG =
 # play: 1 starts no audio player.
 SILENT =
+# soak: how long, and where its dice start (nothing: anywhere).
+SECONDS = 1800
+SEED =
 # Cargo profile of the library under CMake. dev is optimised too and builds without release's whole-program LTO; a
 # swarm's line is what takes the time either way. `make play PROFILE=release` links what gets installed.
 PROFILE = dev
@@ -62,6 +65,9 @@ valgrind: c-test ## the C tests that need no swarm, and the whole story of a hos
 	valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/nulls_static'
 	'$(swarm)' run --track-mb 4 -- valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/smoke_static'
 
+soak: ## half an hour (SECONDS=n) of a random host on churning swarms: every byte checked, memory watched
+	cargo run -q --locked -p vozduxan-soak -- --seconds '$(SECONDS)' $(if $(SEED),--seed '$(SEED)')
+
 clean: ## removes what was built
 	rm -rf build
 	cargo clean -q
@@ -69,4 +75,4 @@ clean: ## removes what was built
 setup-play setup-test:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind clean setup-play setup-test
+.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test
