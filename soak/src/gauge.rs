@@ -11,6 +11,9 @@ pub struct Sample {
     pub descriptors: u64,
 }
 
+/// One of a sample's figures.
+type Figure = fn(&Sample) -> u64;
+
 /// Looks at this process.
 pub fn sample() -> Sample {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -36,9 +39,9 @@ pub fn flat(samples: &[Sample]) -> Result<String, String> {
     if third == 0 {
         return Ok("too short to say whether anything grows".into());
     }
-    let peak = |of: &[Sample], what: fn(&Sample) -> u64| of.iter().map(what).max().unwrap_or(0);
+    let peak = |of: &[Sample], what: Figure| of.iter().map(what).max().unwrap_or(0);
     let mut told = Vec::new();
-    let rows: [(&str, fn(&Sample) -> u64, u64); 3] = [
+    let rows: [(&str, Figure, u64); 3] = [
         ("KiB of memory", |s| s.memory_kib, 16 * 1024),
         ("threads", |s| s.threads, 4),
         ("descriptors", |s| s.descriptors, 24),

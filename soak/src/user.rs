@@ -89,7 +89,7 @@ impl<'a> User<'a> {
                 }
                 shared.count(if role == Role::Main { "prepare" } else { "prefetch" });
                 // Odd: which session it came from cannot be said.
-                if restarts % 2 == 0 {
+                if restarts.is_multiple_of(2) {
                     self.streams.push(Open { offer, file, token: stream.token, len, restarts });
                 }
                 Ok(())
@@ -117,7 +117,7 @@ impl<'a> User<'a> {
         let start = self.dice.u64(..len);
         let end = self.dice.u64(start..len);
         match self.dice.u32(..4) {
-            0 => self.fetch(at, 0, &format!("bytes=0-"), len),
+            0 => self.fetch(at, 0, "bytes=0-", len),
             1 => self.fetch(at, start, &format!("bytes={start}-{end}"), len),
             2 => self.fetch(at, start, &format!("bytes=-{}", len - start), 200_000),
             _ => {
