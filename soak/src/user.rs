@@ -99,7 +99,7 @@ impl<'a> User<'a> {
                 Ok(())
             }
             (Err(Error::ShuttingDown), _) => {
-                shared.count("shut down");
+                self.pause();
                 Ok(())
             }
             (Err(error), _) => Err(format!("prepare: {error}")),
@@ -174,10 +174,16 @@ impl<'a> User<'a> {
         match shared.session().list_files(Input { magnet: Some(&offer.magnet), torrent: None }) {
             Ok(files) if files.len() >= offer.files.len() => shared.count("list"),
             Ok(files) => return Err(format!("a list of {} files", files.len())),
-            Err(Error::ShuttingDown) => shared.count("shut down"),
+            Err(Error::ShuttingDown) => self.pause(),
             Err(error) => return Err(format!("list: {error}")),
         }
         Ok(())
+    }
+
+    /// The session is being restarted: whoever asks again at once asks a million times.
+    fn pause(&self) {
+        self.shared.count("shut down");
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 
     /// Tokens that are none.
