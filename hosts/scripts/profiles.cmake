@@ -1,0 +1,37 @@
+# The smallest Rust host in each way that its panics and its link-time optimisation can be set, and with each linker in
+# the profile that real hosts ship; every one is run. In the environment of a swarm.
+#
+# In: RUSTC LIBRARY_DIR SOURCE SCRATCH LINKERS (between commas) READELF
+include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
+string(REPLACE "," ";" LINKERS "${LINKERS}")
+
+# build(<panic> <lto> <linker or default>)
+function(build panic lto linker)
+  set(flags --edition=2021 -Cpanic=${panic} -Copt-level=s -Ccodegen-units=1 -Cstrip=symbols)
+  set(link "")
+  if(NOT linker STREQUAL "default")
+    set(link -Clink-arg=-fuse-ld=${linker})
+  endif()
+  set(folder "${SCRATCH}/${panic}-${lto}-${linker}")
+  file(MAKE_DIRECTORY "${folder}")
+  must("${RUSTC}" ${flags} --crate-type=rlib --crate-name=player -Lnative=${LIBRARY_DIR} "${SOURCE}/player.rs"
+    -o "${folder}/libplayer.rlib")
+  must("${RUSTC}" ${flags} -Clto=${lto} --extern "player=${folder}/libplayer.rlib" -Lnative=${LIBRARY_DIR}
+    "${SOURCE}/main.rs" -ltorrent-rasterbar -lstdc++ ${link} -o "${folder}/host")
+  if(NOT linker STREQUAL "default")
+    linked_by("${folder}/host" ${linker})
+  endif()
+  in_fresh_storage("${folder}/host")
+  file(SIZE "${folder}/host" size)
+  message(STATUS "panic=${panic} lto=${lto} linker=${linker}: ${size} bytes, played")
+endfunction()
+
+file(REMOVE_RECURSE "${SCRATCH}")
+foreach(panic unwind abort)
+  foreach(lto off thin fat)
+    build(${panic} ${lto} default)
+  endforeach()
+endforeach()
+foreach(linker IN LISTS LINKERS)
+  build(abort fat ${linker})
+endforeach()
