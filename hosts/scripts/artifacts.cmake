@@ -1,6 +1,7 @@
 # What the archive and the shared library are made of, besides their ten functions.
 #
 # In: AR NM READELF ARCHIVE SHARED
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 
 # One member, and none that rustc takes for an object of its own crates (*.rcgu.o) when a host optimises while linking.
@@ -14,7 +15,7 @@ if(OUTPUT MATCHES "\\.llvmbc|\\.llvmcmd|\\.debug_info|\\] +\\.group")
 endif()
 # What it asks of others must not be something a Rust or cxx host happens to have.
 must("${NM}" --undefined-only --format=posix "${ARCHIVE}")
-if(OUTPUT MATCHES "(rust_|_R[A-Z]|_ZN4core|_ZN3std2|cxxbridge)[^\n]*")
+if(OUTPUT MATCHES "\n(rust_|_R[A-Z]|_ZN4core|_ZN3std2|cxxbridge)[^\n]*")
   message(FATAL_ERROR "${ARCHIVE} leaves ${CMAKE_MATCH_0} to the host")
 endif()
 

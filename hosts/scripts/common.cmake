@@ -1,4 +1,5 @@
 # What the test scripts share.
+cmake_minimum_required(VERSION 3.20)
 
 # must(<command...>) runs it; anything but 0 ends the test with the command and what it printed. Its output is left in
 # OUTPUT.

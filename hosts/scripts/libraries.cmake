@@ -2,6 +2,7 @@
 # environment of a swarm.
 #
 # In: NM C_COMPILER FOLDER SCRATCH
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 must("${NM}" --dynamic --defined-only --extern-only "${FOLDER}/libhost.so")
 if(NOT OUTPUT MATCHES " T host_run\n" OR OUTPUT MATCHES "vozduxan")

@@ -2,6 +2,7 @@
 # environment of a swarm.
 #
 # In: C_COMPILER LIBRARY HOST_LIBRARY C_TESTS INCLUDE SCRATCH LINKERS (between commas) READELF
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 string(REPLACE "," ";" LINKERS "${LINKERS}")
 

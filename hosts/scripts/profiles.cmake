@@ -2,6 +2,7 @@
 # the profile that real hosts ship; every one is run. In the environment of a swarm.
 #
 # In: RUSTC LIBRARY_DIR SOURCE SCRATCH LINKERS (between commas) READELF
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 string(REPLACE "," ";" LINKERS "${LINKERS}")
 

@@ -2,6 +2,7 @@
 # cargo here is a script that writes down how it was started and hands out an archive with ten empty functions.
 #
 # In: SOURCE SCRATCH GENERATOR C_COMPILER AR
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 
 file(REMOVE_RECURSE "${SCRATCH}")

@@ -3,6 +3,7 @@
 # settings may reach it, so nothing of it may be compiled again.
 #
 # In: CARGO HOST_SOURCE LIBRARY_SOURCE SCRATCH PROFILE LIBRARY_PROFILE CARGO_DIR
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 
 file(COPY "${HOST_SOURCE}/" DESTINATION "${SCRATCH}/app")
@@ -36,8 +37,8 @@ foreach(output IN LISTS outputs)
   file(READ "${errors}" said)
   if(said MATCHES "Compiling ")
     message(FATAL_ERROR "the host's settings reached the library, which was compiled again:\n${said}")
-  elseif(said MATCHES "jobserver")
-    message(FATAL_ERROR "the two cargos do not share their jobs:\n${said}")
+  elseif(said MATCHES "warning: [^\n]*")
+    message(FATAL_ERROR "the library's cargo or make complains: ${CMAKE_MATCH_0}")
   endif()
   file(READ "${output}" told)
   foreach(path src cxx cmake build.rs Cargo.toml)

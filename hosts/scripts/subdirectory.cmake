@@ -1,5 +1,6 @@
 # The library as a folder of somebody's CMake project. In: SOURCE LIBRARY_SOURCE SCRATCH GENERATOR C_COMPILER CARGO_DIR
 # LIBRARY_PROFILE
+cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 file(REMOVE_RECURSE "${SCRATCH}")
 must(${CMAKE_COMMAND} -S "${SOURCE}" -B "${SCRATCH}" -G "${GENERATOR}" "-DCMAKE_C_COMPILER=${C_COMPILER}"
