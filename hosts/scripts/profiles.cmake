@@ -16,9 +16,9 @@ function(build panic lto linker)
   set(folder "${SCRATCH}/${panic}-${lto}-${linker}")
   file(MAKE_DIRECTORY "${folder}")
   must("${RUSTC}" ${flags} --crate-type=rlib --crate-name=player -Lnative=${LIBRARY_DIR} "${SOURCE}/player.rs"
-    -o "${folder}/libplayer.rlib")
+    -ltorrent-rasterbar -lstdc++ -o "${folder}/libplayer.rlib")
   must("${RUSTC}" ${flags} -Clto=${lto} --extern "player=${folder}/libplayer.rlib" -Lnative=${LIBRARY_DIR}
-    "${SOURCE}/main.rs" -ltorrent-rasterbar -lstdc++ ${link} -o "${folder}/host")
+    "${SOURCE}/main.rs" ${link} -o "${folder}/host")
   if(NOT linker STREQUAL "default")
     linked_by("${folder}/host" ${linker})
   endif()
