@@ -36,6 +36,7 @@ test: setup-test ## set up, then every test: Rust, hosts in four languages again
 
 check: ## formatting, clippy with warnings denied, then `make test`
 	cargo fmt --all --check
+	cargo fmt --manifest-path hosts/rust/Cargo.toml --check
 	cargo clippy -q --locked --workspace --all-targets --features vozduxan-play/archive -- -D warnings
 	@$(MAKE) test
 

@@ -73,14 +73,25 @@ pub fn run() {
         let session = vozduxan_session_create(&config);
         assert!(!session.is_null());
         let prepare = |data: &[u8], file| {
-            vozduxan_stream_prepare(session, std::ptr::null(), data.as_ptr(), data.len(), file, 1, None, std::ptr::null_mut())
+            vozduxan_stream_prepare(
+                session,
+                std::ptr::null(),
+                data.as_ptr(),
+                data.len(),
+                file,
+                1,
+                None,
+                std::ptr::null_mut(),
+            )
         };
         // libtorrent's parser throws, or says what is wrong: either way it is an answer.
         let garbage = prepare(b"d4:infod5:filesl", 0);
         assert!(garbage.error == 3 && !text(&garbage.error_msg).is_empty(), "{}", text(&garbage.error_msg));
-        let info = (0..99).map(|file| prepare(&torrent, file)).find(|info| info.error != 2).expect("an audio file");
+        let info =
+            (0..99).map(|file| prepare(&torrent, file)).find(|info| info.error != 2).expect("an audio file");
         assert_eq!(info.error, 0, "{}", text(&info.error_msg));
-        let (host, path) = text(&info.url).strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
+        let (host, path) =
+            text(&info.url).strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
         let mut stream = TcpStream::connect(host).expect("a connection");
         write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("sent");
         let mut answer = Vec::new();
@@ -91,7 +102,10 @@ pub fn run() {
     }
     assert_eq!(PANICS.load(Ordering::SeqCst), 0);
     if cfg!(panic = "unwind") {
-        assert!(std::panic::catch_unwind(|| panic!("of the host")).is_err(), "the host's own unwinding works");
+        assert!(
+            std::panic::catch_unwind(|| panic!("of the host")).is_err(),
+            "the host's own unwinding works"
+        );
         assert_eq!(PANICS.load(Ordering::SeqCst), 1);
     }
 }
