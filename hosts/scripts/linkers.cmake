@@ -1,10 +1,9 @@
-# One C host, and one with a whole Rust host in an archive beside ours, by each linker; every one is run. In the
-# environment of a swarm.
+# One C host, and one with a whole Rust host in an archive beside ours, by one linker; both are run. In the environment
+# of a swarm.
 #
-# In: C_COMPILER LIBRARY HOST_LIBRARY C_TESTS INCLUDE SCRATCH LINKERS (between commas) READELF
+# In: C_COMPILER LIBRARY HOST_LIBRARY C_TESTS INCLUDE SCRATCH LINKER READELF
 cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
-string(REPLACE "," ";" LINKERS "${LINKERS}")
 
 file(REMOVE_RECURSE "${SCRATCH}")
 file(MAKE_DIRECTORY "${SCRATCH}")
@@ -16,17 +15,15 @@ endforeach()
 file(WRITE "${SCRATCH}/main.c" "int host_run(void);\nint main(void) { return host_run(); }\n")
 must("${C_COMPILER}" -c "${SCRATCH}/main.c" -o "${SCRATCH}/main.o")
 
-foreach(linker IN LISTS LINKERS)
-  string(TIMESTAMP before "%s%f")
-  must("${C_COMPILER}" -fuse-ld=${linker} "${SCRATCH}/smoke.o" "${SCRATCH}/support.o" "${LIBRARY}" ${needed}
-    -o "${SCRATCH}/c-${linker}")
-  string(TIMESTAMP after "%s%f")
-  math(EXPR took "(${after} - ${before}) / 1000")
-  linked_by("${SCRATCH}/c-${linker}" ${linker})
-  in_fresh_storage("${SCRATCH}/c-${linker}")
-  must("${C_COMPILER}" -fuse-ld=${linker} -Wl,--gc-sections -s "${SCRATCH}/main.o" "${HOST_LIBRARY}" ${needed}
-    -o "${SCRATCH}/rust-${linker}")
-  linked_by("${SCRATCH}/rust-${linker}" ${linker})
-  in_fresh_storage("${SCRATCH}/rust-${linker}")
-  message(STATUS "${linker}: the C host linked in ${took} ms and played; the Rust host in C too")
-endforeach()
+string(TIMESTAMP before "%s%f")
+must("${C_COMPILER}" -fuse-ld=${LINKER} "${SCRATCH}/smoke.o" "${SCRATCH}/support.o" "${LIBRARY}" ${needed}
+  -o "${SCRATCH}/c")
+string(TIMESTAMP after "%s%f")
+math(EXPR took "(${after} - ${before}) / 1000")
+linked_by("${SCRATCH}/c" ${LINKER})
+in_fresh_storage("${SCRATCH}/c")
+must("${C_COMPILER}" -fuse-ld=${LINKER} -Wl,--gc-sections -s "${SCRATCH}/main.o" "${HOST_LIBRARY}" ${needed}
+  -o "${SCRATCH}/rust")
+linked_by("${SCRATCH}/rust" ${LINKER})
+in_fresh_storage("${SCRATCH}/rust")
+message(STATUS "${LINKER}: the C host linked in ${took} ms and played; the Rust host in C too")

@@ -1,10 +1,9 @@
-# The smallest Rust host in each way that its panics and its link-time optimisation can be set, and with each linker in
-# the profile that real hosts ship; every one is run. In the environment of a swarm.
+# The smallest Rust host, with its panics and its link-time optimisation set and linked as each case says; every one is
+# run. In the environment of a swarm.
 #
-# In: RUSTC LIBRARY_DIR SOURCE SCRATCH LINKERS (between commas) READELF
+# In: RUSTC LIBRARY_DIR SOURCE SCRATCH READELF; CASES, between commas: PANIC/LTO/LINKER
 cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
-string(REPLACE "," ";" LINKERS "${LINKERS}")
 
 # build(<panic> <lto> <linker or default>)
 function(build panic lto linker)
@@ -14,6 +13,7 @@ function(build panic lto linker)
     set(link -Clink-arg=-fuse-ld=${linker})
   endif()
   set(folder "${SCRATCH}/${panic}-${lto}-${linker}")
+  file(REMOVE_RECURSE "${folder}")
   file(MAKE_DIRECTORY "${folder}")
   must("${RUSTC}" ${flags} --crate-type=rlib --crate-name=player -Lnative=${LIBRARY_DIR} "${SOURCE}/player.rs"
     -ltorrent-rasterbar -lstdc++ -o "${folder}/libplayer.rlib")
@@ -27,12 +27,8 @@ function(build panic lto linker)
   message(STATUS "panic=${panic} lto=${lto} linker=${linker}: ${size} bytes, played")
 endfunction()
 
-file(REMOVE_RECURSE "${SCRATCH}")
-foreach(panic unwind abort)
-  foreach(lto off thin fat)
-    build(${panic} ${lto} default)
-  endforeach()
-endforeach()
-foreach(linker IN LISTS LINKERS)
-  build(abort fat ${linker})
+string(REPLACE "," ";" CASES "${CASES}")
+foreach(case IN LISTS CASES)
+  string(REPLACE "/" ";" case "${case}")
+  build(${case})
 endforeach()
