@@ -100,8 +100,8 @@ static long long get(uint16_t port, const char *token) {
   int connection = socket(AF_INET, SOCK_STREAM, 0);
   CHECK(connection >= 0 && connect(connection, (struct sockaddr *)&address, sizeof address) == 0);
   char text[65536];
-  int len = snprintf(text, sizeof text, "GET /stream/%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n\r\n", token,
-                     (unsigned)port);
+  const char *format = "GET /stream/%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n\r\n";
+  int len = snprintf(text, sizeof text, format, token, (unsigned)port);
   CHECK(send(connection, text, (size_t)len, MSG_NOSIGNAL) == len);
   long long total = 0;
   size_t held = 0;
@@ -135,7 +135,7 @@ int main(void) {
   VozduxanFileList list = vozduxan_list_files(session, magnet, NULL, 0);
   CHECK(list.error == VOZDUXAN_OK && list.files != NULL && list.count > 0);
   int track = 0;
-  while (track < list.count && (strncmp(list.files[track].mime, "audio/", 6) != 0 || list.files[track].size == 0)) track++;
+  while (track < list.count && (strncmp(list.files[track].mime, "audio/", 6) != 0 || !list.files[track].size)) track++;
   CHECK(track < list.count && list.files[track].index == track);
   int64_t size = list.files[track].size;
   vozduxan_file_list_free(&list);

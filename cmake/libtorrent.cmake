@@ -25,13 +25,14 @@ else()
       "to where it is installed")
   endif()
   if(NOT LibtorrentRasterbar_VERSION VERSION_LESS 2.1)
-    message(FATAL_ERROR "libtorrent ${LibtorrentRasterbar_VERSION} moves headers that the library uses; a 2.0 is needed")
+    message(FATAL_ERROR "libtorrent ${LibtorrentRasterbar_VERSION} moves headers that vozduxan uses; a 2.0 is needed")
   endif()
   set(_libtorrent LibtorrentRasterbar::torrent-rasterbar)
   set(_libtorrent_flags "${CMAKE_CURRENT_BINARY_DIR}/libtorrent.flags")
   # One "include PATH" or "define NAME" to a line, its dependencies' ones included.
   set(_paths $<TARGET_PROPERTY:${_libtorrent},INTERFACE_INCLUDE_DIRECTORIES>)
   set(_defines $<TARGET_PROPERTY:${_libtorrent},INTERFACE_COMPILE_DEFINITIONS>)
-  file(GENERATE OUTPUT "${_libtorrent_flags}" CONTENT
-    "$<$<BOOL:${_paths}>:include $<JOIN:${_paths},\ninclude >\n>$<$<BOOL:${_defines}>:define $<JOIN:${_defines},\ndefine >\n>")
+  string(CONCAT _content "$<$<BOOL:${_paths}>:include $<JOIN:${_paths},\ninclude >\n>"
+    "$<$<BOOL:${_defines}>:define $<JOIN:${_defines},\ndefine >\n>")
+  file(GENERATE OUTPUT "${_libtorrent_flags}" CONTENT "${_content}")
 endif()

@@ -27,7 +27,8 @@ list(JOIN _functions "\n  " _names)
 file(CONFIGURE OUTPUT vozduxan.def CONTENT "LIBRARY vozduxan\nEXPORTS\n  @_names@\n" @ONLY)
 # A DLL wants a source of its own; the exports of the .def file pull everything else out of the archive.
 file(CONFIGURE OUTPUT dll.c CONTENT "typedef int vozduxan_dll_is_made_from_an_archive;\n")
-add_library(vozduxan SHARED "${CMAKE_CURRENT_BINARY_DIR}/dll.c" "${CMAKE_CURRENT_BINARY_DIR}/vozduxan.def" "${_archive}")
+add_library(vozduxan SHARED "${CMAKE_CURRENT_BINARY_DIR}/dll.c" "${CMAKE_CURRENT_BINARY_DIR}/vozduxan.def"
+  "${_archive}")
 add_library(vozduxan::vozduxan ALIAS vozduxan)
 set_source_files_properties("${_archive}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
 target_include_directories(vozduxan INTERFACE ${_headers})

@@ -28,7 +28,8 @@ endif()
 
 must("${CARGO}" ${arguments})
 # Older cargos know no build directory.
-file(GLOB outputs "${build}/${folder}/build/vozduxan-host-*/output" "${SCRATCH}/target/${folder}/build/vozduxan-host-*/output")
+file(GLOB outputs "${build}/${folder}/build/vozduxan-host-*/output"
+  "${SCRATCH}/target/${folder}/build/vozduxan-host-*/output")
 if(NOT outputs)
   message(FATAL_ERROR "the build script's output is not where it was looked for: ${build}/${folder}/build")
 endif()
