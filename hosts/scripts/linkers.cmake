@@ -8,8 +8,8 @@ include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 file(REMOVE_RECURSE "${SCRATCH}")
 file(MAKE_DIRECTORY "${SCRATCH}")
 set(needed -ltorrent-rasterbar -lstdc++ -lm -lpthread -ldl)
-foreach(name smoke support)
-  must("${C_COMPILER}" -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -I${INCLUDE} -I${C_TESTS} -c "${C_TESTS}/${name}.c"
+foreach(name smoke refusals support)
+  must("${C_COMPILER}" -std=c11 -D_GNU_SOURCE -O2 -I${INCLUDE} -I${C_TESTS} -c "${C_TESTS}/${name}.c"
     -o "${SCRATCH}/${name}.o")
 endforeach()
 file(WRITE "${SCRATCH}/main.c" "int host_run(void);\nint main(void) { return host_run(); }\n")
@@ -22,6 +22,10 @@ string(TIMESTAMP after "%s%f")
 math(EXPR took "(${after} - ${before}) / 1000")
 linked_by("${SCRATCH}/c" ${LINKER})
 in_fresh_storage("${SCRATCH}/c")
+# Panics and exceptions inside find their way by tables that this linker laid out.
+must("${C_COMPILER}" -fuse-ld=${LINKER} -Wl,--gc-sections -s "${SCRATCH}/refusals.o" "${SCRATCH}/support.o" "${LIBRARY}"
+  ${needed} -o "${SCRATCH}/refusals")
+in_fresh_storage("${SCRATCH}/refusals")
 must("${C_COMPILER}" -fuse-ld=${LINKER} -Wl,--gc-sections -s "${SCRATCH}/main.o" "${HOST_LIBRARY}" ${needed}
   -o "${SCRATCH}/rust")
 linked_by("${SCRATCH}/rust" ${LINKER})
