@@ -32,13 +32,14 @@ play: setup-play lib ## set up, build, play from a loopback swarm and check it; 
 	@VOZDUXAN_LIB_DIR='$(abspath $(BUILD))' cargo build -q --locked -p vozduxan-play --features archive
 	@"$(cargo_target)/debug/vozduxan-play" $(play_flags) '$(SRC)'
 
-test: setup-test ## set up, then every test: Rust, C and C++ against the archive and the shared library, and `make play`
+test: setup-test ## set up, then every test: Rust, hosts in four languages against the archive and the shared library, and `make play`
 	cargo test -q --locked --workspace
 	@$(MAKE) c-test
 	@$(MAKE) play SRC= FILE= SILENT=1
 
 check: ## formatting, clippy with warnings denied, then `make test`
 	cargo fmt --all --check
+	cargo fmt --manifest-path hosts/rust/Cargo.toml --check
 	cargo clippy -q --locked --workspace --exclude vozduxan-models --all-targets --features vozduxan-play/archive -- -D warnings
 	@# Not as a unit test target: the files it includes bring tests that run where they belong.
 	cargo clippy -q --locked -p vozduxan-models --tests -- -D warnings
@@ -49,7 +50,7 @@ lib: ## libvozduxan.a through CMake, in build/PROFILE
 	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DCMAKE_RULE_MESSAGES=OFF >'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
 	@cmake --build '$(BUILD)' --target vozduxan
 
-c-test: ## the C and C++ tests by ctest, those that stream inside a loopback swarm
+c-test: ## the C, C++, Rust and Python hosts by ctest, those that stream inside a loopback swarm
 	@cargo build -q --locked -p vozduxan-swarm
 	@mkdir -p '$(BUILD)'
 	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DCMAKE_RULE_MESSAGES=OFF -DVOZDUXAN_BUILD_TESTS=ON \

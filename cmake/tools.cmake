@@ -1,4 +1,4 @@
-# Finds what cmake/build.cmake works with: cargo, the Rust target, and a GNU ld.
+# Finds what cmake/build.cmake works with: cargo, the Rust target (_rust_target), and on Linux a GNU ld.
 
 # Inside a Cargo build script: the very cargo that runs it, for the very target it builds for.
 set(_cargo "")
@@ -14,6 +14,19 @@ if(_cargo)
 endif()
 find_program(VOZDUXAN_CARGO cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" REQUIRED)
 set(VOZDUXAN_RUST_TARGET "${_target}" CACHE STRING "Rust target triple; empty: the host")
+set(_rust_target "${VOZDUXAN_RUST_TARGET}")
+if(NOT _rust_target)
+  execute_process(COMMAND "${VOZDUXAN_CARGO}" -vV OUTPUT_VARIABLE _cargo_says ERROR_VARIABLE _cargo_error)
+  if(NOT _cargo_says MATCHES "host: ([^\n]+)")
+    message(FATAL_ERROR "${VOZDUXAN_CARGO} does not work: ${_cargo_says}${_cargo_error}")
+  endif()
+  set(_rust_target "${CMAKE_MATCH_1}")
+endif()
+
+file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/cmake/exports.txt" _functions)
+if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  return()
+endif()
 
 # `ld -r --gc-sections --force-group-allocation` must be GNU ld (2.29 or newer), whatever links programs here: LLVM's
 # lld drops the unwind tables in that step, or does not know the options.

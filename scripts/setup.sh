@@ -66,6 +66,7 @@ apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=
 name_packages() {
 	say "  Fedora: gcc-c++ make cmake pkgconf rb_libtorrent-devel openssl-devel"
 	say "  Arch:   base-devel cmake pkgconf libtorrent-rasterbar openssl"
+	[ "$1" = play ] || say "  for the tests also: lld mold python3"
 	say "  others: a C++17 compiler, CMake 3.20, pkg-config, libtorrent (rasterbar) 2.0.8 or a later 2.0, OpenSSL"
 }
 
@@ -83,6 +84,10 @@ need pkg-config have pkg-config
 need libtorrent-rasterbar-dev have_library 'libtorrent-rasterbar >= 2.0.8'
 need libssl-dev have_library openssl
 if [ "$1" = test ]; then
+	# The linkers that hosts use, besides binutils' own, and the host that loads the library at run time.
+	need lld have ld.lld
+	need mold have mold
+	need python3 have python3
 	want ffmpeg have ffmpeg
 	want mpv have mpv
 	# On Ubuntu these two are snaps, which cannot be installed everywhere; a browser of the user's own is as good.
@@ -99,7 +104,7 @@ if ! have apt-get; then
 	[ -z "$wanted" ] || say "not installed, the tests that use them say so:$wanted"
 	[ -n "$needed" ] || exit 0
 	say "missing:$needed (Debian's names). apt is not here, so install them yourself:"
-	name_packages
+	name_packages "$1"
 	exit 1
 fi
 

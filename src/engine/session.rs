@@ -75,7 +75,10 @@ impl Session {
         inbox.connect(Arc::clone(&bridge));
         let streams = Arc::new(Streams::new(Arc::clone(&inbox)));
         let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
+            // One: where the system refuses a second worker, tokio panics with the first one running and then waits
+            // for that one for ever, inside `build`. One serves a machine's players with ease: what waits for the
+            // disk is on blocking threads.
+            .worker_threads(1)
             .thread_name("vz-http")
             .enable_all()
             .build()

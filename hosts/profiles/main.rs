@@ -1,0 +1,5 @@
+//! The program half of the smallest Rust host.
+
+fn main() {
+    player::run();
+}
