@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::bridge::Bridge;
-use crate::storage::Home;
+use crate::storage::{Home, Unpacked};
 use crate::units::InfoHash;
 
 use super::input::Source;
@@ -31,6 +31,8 @@ pub enum Command {
     Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),
+    /// The disk thread is done with the part file of a torrent of the older engine.
+    Unpacked(InfoHash, Result<Unpacked, Error>),
     /// The disk thread could not write.
     DiskTrouble(Error),
     /// Save what must be saved and end.
@@ -44,6 +46,8 @@ pub struct Stored {
     pub resume: Option<Vec<u8>>,
     /// Where its files go, when its name is known.
     pub home: Option<Home>,
+    /// Whether a part file of the older engine is to be moved there first.
+    pub has_parts: bool,
 }
 
 /// The queue into the engine's thread.
@@ -114,6 +118,7 @@ impl Command {
             | Self::Released(_)
             | Self::Unreadable(..)
             | Self::Removed(_)
+            | Self::Unpacked(..)
             | Self::Measured(_, None)
             | Self::DiskTrouble(_)
             | Self::Stop => {}
