@@ -180,3 +180,30 @@ fn an_end_in_the_middle_answers_everybody_and_the_next_start_goes_on() {
     let cost = play_all(&swarm, &host, false);
     assert!(cost < NEARLY_NOTHING, "{cost} bytes again\n{}", host.log.lock().join("\n"));
 }
+
+/// The older engine wrote it by libtorrent's `save_state`, whose words libtorrent's newer functions still read.
+#[test]
+fn dht_nodes_that_the_older_engine_knew_are_asked() {
+    let node = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    node.set_read_timeout(Some(host::PATIENCE)).expect("timeout");
+    let port = node.local_addr().expect("bound").port().to_be_bytes();
+    let mut state = b"d9:dht stated7:node-idl24:".to_vec();
+    state.extend([7; 20]);
+    state.extend([127, 0, 0, 1]);
+    state.extend(b"e5:nodesl6:");
+    state.extend([127, 0, 0, 1, port[0], port[1]]);
+    state.extend(b"eee");
+    let storage = Folder::new();
+    std::fs::write(storage.0.join("dht_state.dat"), state).expect("state");
+    // No other way to learn of a node: nobody answers on port 9. (Without any bootstrap node libtorrent 2.0.8 starts the
+    // DHT before it has sockets and forgets the nodes that were stored: session_impl::init.)
+    let settings = "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = true\ndht_bootstrap_nodes = [\"127.0.0.1:9\"]\n\
+                    lsd = false\nupnp = false\npublic_trackers = false\n";
+    let host = Host::start_with_settings(&storage, settings);
+    let mut packet = [0; 1500];
+    let (len, _) = node.recv_from(&mut packet).unwrap_or_else(|error| {
+        panic!("nobody asked the node: {error}\n{}", host.log.lock().join("\n"));
+    });
+    let query = String::from_utf8_lossy(&packet[..len]);
+    assert!(query.starts_with("d1:a") && query.contains("1:y1:q"), "no DHT query: {query}");
+}
