@@ -214,6 +214,22 @@ fn a_part_file_alone_is_data_too() {
 }
 
 #[test]
+fn a_part_file_that_cannot_be_used_counts_and_goes_with_its_torrent() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("Album")).unwrap();
+    let parts = scratch.join(layout::parts_name(B));
+    fs::write(&parts, [1; 50_000]).unwrap();
+    fs::File::open(&parts).unwrap().sync_all().unwrap();
+    let store = open(&scratch);
+    store.home(A, "Album").unwrap();
+    // The place for it is another torrent's.
+    assert!(!store.home(B, "Album").unwrap().is_adopted());
+    assert!(store.usage(B).unwrap() >= 50_000);
+    store.remove_torrent(B).unwrap();
+    assert!(!parts.exists() && scratch.join("Album").exists());
+}
+
+#[test]
 fn a_part_file_has_the_name_of_the_first_hash_afterwards() {
     let scratch = Scratch::new();
     let parts = |hash| scratch.join(layout::parts_name(hash));

@@ -46,7 +46,7 @@ fn play_all(swarm: &Swarm, host: &Host, by_magnet: bool) -> u64 {
             true => Input { magnet: Some(&magnet), torrent: None },
             false => Input { magnet: None, torrent: Some(&swarm.torrent().bytes) },
         };
-        if !file.torrent_path.extension().is_some_and(|extension| extension == "flac") {
+        if file.torrent_path.extension().is_none_or(|extension| extension != "flac") {
             continue;
         }
         let stream = host.prepare(input, file.index, Role::Main);

@@ -184,14 +184,14 @@ proptest! {
         let mut begin = 0;
         for length in &lengths {
             let end = begin + *length as usize;
-            for byte in begin..end {
+            for (byte, value) in space.iter_mut().enumerate().take(end).skip(begin) {
                 let piece = byte as u64 / contents.piece_len;
                 let block = byte / 16_384 * 16_384;
                 let own = block.max(begin)..(block + 16_384).min(end);
                 if let Some((_, slot)) = slots.iter().find(|(held, _)| u64::from(*held) == piece)
                     && before[own].iter().all(|byte| *byte == 0)
                 {
-                    space[byte] = slot[0];
+                    *value = slot[0];
                 }
             }
             begin = end;
