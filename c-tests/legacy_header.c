@@ -58,7 +58,8 @@ typedef struct {
 
 #define SAME_SIZE(name, bytes)                                                                                         \
   _Static_assert(sizeof(Vozduxan##name) == sizeof(Legacy##name), #name " has another size");                           \
-  _Static_assert(sizeof(Vozduxan##name) == (bytes), #name " has another size")
+  _Static_assert(sizeof(Vozduxan##name) == (bytes), #name " has another size");                                        \
+  _Static_assert(_Alignof(Vozduxan##name) == _Alignof(Legacy##name), #name " has another alignment")
 
 /* Same place, and a pointer to the one field is a pointer to the other. */
 #define SAME_FIELD(name, field, offset)                                                                                \

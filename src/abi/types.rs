@@ -3,7 +3,7 @@
 //! Documentation here is written for C: it becomes the comments of `include/vozduxan.h`.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::mem::{offset_of, size_of};
+use std::mem::{align_of, offset_of, size_of};
 
 use crate::engine::Error;
 
@@ -134,10 +134,26 @@ pub struct VozduxanStreamStats {
     pub num_peers: i32,
 }
 
-// Compiled hosts rely on these numbers (64-bit pointers). The C side asserts the same in c-tests/legacy_header.c.
+// Compiled hosts rely on these numbers (64-bit pointers). The C side asserts the same in c-tests/legacy_header.c, and
+// tests/vozduxan.abi has all of it written down.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     assert!(size_of::<VozduxanError>() == 4);
+    assert!(VozduxanError::VOZDUXAN_OK as i32 == 0);
+    assert!(VozduxanError::VOZDUXAN_ERR_METADATA_TIMEOUT as i32 == 1);
+    assert!(VozduxanError::VOZDUXAN_ERR_INVALID_FILE as i32 == 2);
+    assert!(VozduxanError::VOZDUXAN_ERR_BAD_INPUT as i32 == 3);
+    assert!(VozduxanError::VOZDUXAN_ERR_INTERNAL as i32 == 99);
+
+    // A function pointer that may be NULL, as C has it.
+    assert!(size_of::<VozduxanLogFn>() == 8);
+    assert!(size_of::<VozduxanProgressFn>() == 8);
+
+    assert!(align_of::<VozduxanConfig>() == 8);
+    assert!(align_of::<VozduxanStreamInfo>() == 8);
+    assert!(align_of::<VozduxanFileEntry>() == 8);
+    assert!(align_of::<VozduxanFileList>() == 8);
+    assert!(align_of::<VozduxanStreamStats>() == 4);
 
     assert!(size_of::<VozduxanConfig>() == 40);
     assert!(offset_of!(VozduxanConfig, storage_path) == 0);

@@ -119,6 +119,9 @@ impl Engine {
             if !meta.info.private_torrent {
                 self.bridge.add_trackers(id, &self.tuning.public_trackers);
             }
+            if let Some(second) = meta.hashes().second() {
+                self.store.rename_parts(second, torrent.key());
+            }
             match self.store.home(torrent.key(), &meta.info.name) {
                 Ok(home) if home.save_path() != self.store.nameless_save_path(torrent.key()) => {
                     elsewhere = Some(home);
@@ -130,7 +133,9 @@ impl Engine {
         for job in &mut torrent.jobs {
             job.metadata_at.get_or_insert(now);
         }
-        if let Some(home) = elsewhere {
+        if let Some(home) = elsewhere
+            && !self.unpack_before_move(id, &home)
+        {
             self.move_to(id, home);
         }
     }

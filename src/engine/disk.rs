@@ -1,13 +1,14 @@
 //! The thread that waits for the disk, so that the engine's does not: resume data, DHT state, measuring, deleting.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::UNIX_EPOCH;
 
 use parking_lot::Mutex;
 
-use crate::storage::Store;
+use crate::storage::{Contents, Home, Store};
 use crate::units::InfoHash;
 
 use super::Error;
@@ -24,6 +25,8 @@ pub enum Job {
     Touch(InfoHash),
     /// Delete a torrent's data.
     Remove(InfoHash),
+    /// Move what is in the older engine's part file to the torrent's files; the answer is a `Command::Unpacked`.
+    Unpack(InfoHash, Home, Contents),
     /// Measure all torrents; the answer is a `Command::Measured`.
     Measure(Option<Promise<()>>),
     /// All before this is done.
@@ -34,6 +37,8 @@ pub enum Job {
 pub struct Disk {
     jobs: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Long jobs end early.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Disk {
@@ -43,9 +48,12 @@ impl Disk {
     /// When the system refuses it.
     pub fn start(store: Arc<Store>, inbox: Arc<Inbox>) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
-        let thread =
-            std::thread::Builder::new().name("vz-disk".into()).spawn(move || work(&store, &inbox, &queue))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
+        let stopping = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopping);
+        let thread = std::thread::Builder::new()
+            .name("vz-disk".into())
+            .spawn(move || work(&store, &inbox, &queue, &stop))?;
+        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), stopping })
     }
 
     /// Adds a job.
@@ -57,6 +65,7 @@ impl Disk {
 
     /// Does what is queued and ends the thread.
     pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         drop(self.jobs.lock().take());
         let thread = self.thread.lock().take();
         if let Some(thread) = thread {
@@ -65,7 +74,7 @@ impl Disk {
     }
 }
 
-fn work(store: &Store, inbox: &Inbox, queue: &Receiver<Job>) {
+fn work(store: &Store, inbox: &Inbox, queue: &Receiver<Job>, stop: &AtomicBool) {
     let trouble =
         |error: crate::storage::Error| inbox.push(Command::DiskTrouble(Error::Storage(error.to_string())));
     while let Ok(job) = queue.recv() {
@@ -86,6 +95,11 @@ fn work(store: &Store, inbox: &Inbox, queue: &Receiver<Job>) {
                     trouble(error);
                 }
                 inbox.push(Command::Removed(torrent));
+            }
+            Job::Unpack(torrent, home, contents) => {
+                let outcome = store.unpack_parts(&home, &contents, stop);
+                let outcome = outcome.map_err(|error| Error::Storage(error.to_string()));
+                inbox.push(Command::Unpacked(torrent, outcome));
             }
             Job::Measure(waiter) => inbox.push(Command::Measured(measure(store), waiter)),
             Job::Done(waiter) => waiter.finish(Ok(())),

@@ -24,6 +24,7 @@ use super::prepare::{Job, Prepare};
 use super::streams::Streams;
 use super::telling::narrate;
 use super::torrent::{DISK_RETRY, Torrent};
+use super::unpacking::Unpacking;
 use super::waiter::Promise;
 use super::{Error, Role};
 
@@ -71,6 +72,8 @@ pub struct Engine {
     pub(super) received: u64,
     /// Torrents whose data is being deleted, and who wants them meanwhile.
     pub(super) deleting: BTreeMap<InfoHash, Vec<Command>>,
+    /// Torrents whose part file is being taken apart, and who wants them meanwhile.
+    pub(super) unpacking: Vec<Unpacking>,
     pub(super) next_id: u32,
     epoch: Instant,
     stopping: bool,
@@ -104,6 +107,7 @@ impl Engine {
             measured_at: None,
             received: 0,
             deleting: BTreeMap::new(),
+            unpacking: Vec::new(),
             next_id: 1,
             epoch,
             stopping: false,
@@ -189,8 +193,9 @@ impl Engine {
         self.watch_quota(now);
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         let Some(command) = self.hold_while_deleting(command) else { return };
+        let Some(command) = self.hold_while_unpacking(command) else { return };
         match command {
             Command::Prepare(prepare) => self.prepare(*prepare),
             Command::List(source, stored, waiter) => self.list(*source, stored, waiter),
@@ -203,6 +208,7 @@ impl Engine {
             Command::Released(stream) => self.released(stream),
             Command::Unreadable(stream, reason, damaged) => self.unreadable(stream, &reason, damaged),
             Command::Removed(key) => self.removed(key),
+            Command::Unpacked(key, outcome) => self.unpacked(key, outcome),
             Command::Evict(waiter) => self.evict(waiter),
             Command::Measured(usage, waiter) => self.measured(&usage, waiter),
             Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
@@ -301,7 +307,8 @@ impl Engine {
                 if torrent.meta.is_none() {
                     self.metadata(id, now);
                 }
-                if let Some(torrent) = self.torrents.get_mut(&id) {
+                // Without a home it was checked at a place that is not its own.
+                if let Some(torrent) = self.torrents.get_mut(&id).filter(|t| t.home.is_some()) {
                     torrent.begin(&event.data, now);
                     self.bridge.start_torrent(id);
                 }
@@ -361,6 +368,7 @@ impl Engine {
             }
         }
         self.inbox.close();
+        self.refuse_held();
         let deadline = self.now() + LAST_SAVE;
         while !waiting.is_empty() && self.now() < deadline {
             self.bridge.wait(deadline.saturating_sub(self.now()).min(Duration::from_millis(100)));
@@ -384,6 +392,7 @@ impl Engine {
 
     /// The torrents that must not lose their data.
     pub(super) fn protected(&self) -> BTreeSet<InfoHash> {
-        self.torrents.values().filter(|t| t.in_use()).map(Torrent::key).collect()
+        let in_use = self.torrents.values().filter(|t| t.in_use()).map(Torrent::key);
+        in_use.chain(self.unpacking.iter().map(Unpacking::key)).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::bridge::Bridge;
-use crate::storage::Home;
+use crate::storage::{Home, Unpacked};
 use crate::units::InfoHash;
 
 use super::input::Source;
@@ -30,6 +30,8 @@ pub enum Command {
     Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),
+    /// The disk thread is done with the part file of a torrent of the older engine.
+    Unpacked(InfoHash, Result<Unpacked, Error>),
     /// The disk thread could not write.
     DiskTrouble(Error),
     /// Save what must be saved and end.
@@ -43,6 +45,8 @@ pub struct Stored {
     pub resume: Option<Vec<u8>>,
     /// Where its files go, when its name is known.
     pub home: Option<Home>,
+    /// Whether a part file of the older engine is to be moved there first.
+    pub has_parts: bool,
 }
 
 /// The queue into the engine's thread.
@@ -93,6 +97,7 @@ impl Command {
             | Self::Released(_)
             | Self::Unreadable(..)
             | Self::Removed(_)
+            | Self::Unpacked(..)
             | Self::Measured(_, None)
             | Self::DiskTrouble(_)
             | Self::Stop => {}

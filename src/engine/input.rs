@@ -36,6 +36,12 @@ impl Hashes {
         self.v1.is_some() && self.v1 == other.v1 || self.v2.is_some() && self.v2 == other.v2
     }
 
+    /// The second hash as a name, where there are two.
+    pub fn second(&self) -> Option<InfoHash> {
+        let v2 = self.v1.and(self.v2)?;
+        Some(InfoHash(std::array::from_fn(|i| v2[i])))
+    }
+
     /// The name on disk and in entity tags.
     pub fn key(&self) -> InfoHash {
         match (self.v1, self.v2) {

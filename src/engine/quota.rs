@@ -53,6 +53,7 @@ impl Engine {
         let Some(held) = self.deleting.get_mut(&key) else { return Some(command) };
         // What was looked up before is not true any more.
         stored.resume = None;
+        stored.has_parts = false;
         held.push(command);
         None
     }

@@ -189,7 +189,7 @@ impl Session {
                 None
             }
         };
-        let mut stored = Stored { resume, home: None };
+        let mut stored = Stored { resume, ..Stored::default() };
         if source.meta.is_none()
             && let Some(bytes) = &stored.resume
         {
@@ -206,8 +206,15 @@ impl Session {
             }
         }
         if let Some(meta) = &source.meta {
+            if let Some(second) = meta.hashes().second() {
+                self.store.rename_parts(second, key);
+            }
             match self.store.home(key, &meta.info.name) {
-                Ok(home) => stored.home = Some(home),
+                Ok(home) => {
+                    let unchecked = home.is_adopted() && stored.resume.is_none();
+                    stored.has_parts = unchecked && self.store.has_parts(key);
+                    stored.home = Some(home);
+                }
                 Err(error) => return Err(Error::Storage(error.to_string())),
             }
         }

@@ -8,7 +8,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mkdirat, openat};
 use rustix::io::Errno;
 
 use super::{Error, layout};
@@ -25,6 +25,28 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIREC
 /// followed. (libtorrent makes links where a torrent describes some; they hold no audio of their own and are refused.)
 pub(super) fn open(folder: &Path, relative: &str) -> Result<OwnedFd, Error> {
     open_by(folder, relative, walk)
+}
+
+/// Opens the regular file `relative` inside `folder` for reading and writing, made with its folders if it is not
+/// there. As [`open`], it goes through no link.
+pub(super) fn create(folder: &Path, relative: &str) -> Result<OwnedFd, Error> {
+    open_by(folder, relative, |folder, relative, _| {
+        let mut inside: Option<OwnedFd> = None;
+        let mut parts = relative.iter().peekable();
+        while let Some(part) = parts.next() {
+            let here = inside.as_ref().map_or(folder, AsFd::as_fd);
+            if parts.peek().is_none() {
+                let flags = READ | OFlags::RDWR | OFlags::CREATE;
+                return openat(here, part, flags, Mode::from(0o666));
+            }
+            match mkdirat(here, part, Mode::from(0o777)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+            inside = Some(openat(here, part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?);
+        }
+        Err(Errno::NOENT)
+    })
 }
 
 /// Opens the folder `relative` inside the open `folder`, following no link. The caller vouches for the names.
@@ -46,6 +68,8 @@ fn open_by(folder: &Path, relative: &str, walk: Walk) -> Result<OwnedFd, Error> 
         // A link answers LOOP where a file, and NOTDIR where a folder is expected.
         Errno::LOOP | Errno::XDEV => Error::refused(&path, "there is a symbolic link on the way"),
         Errno::NOTDIR => Error::refused(&path, "there is a file or a symbolic link where a folder should be"),
+        // What opening for writing says about a folder.
+        Errno::ISDIR => Error::refused(&path, "it is not a regular file"),
         source => Error::io("open", &path, source),
     };
     let folder = open_root(folder).map_err(failed)?;
@@ -103,6 +127,8 @@ mod tests {
 
     /// Both ways of walking must answer alike.
     const WAYS: [Open; 2] = [open, |folder, relative| open_by(folder, relative, step_by_step)];
+    /// What refuses must refuse to write too.
+    const ALL_WAYS: [Open; 3] = [WAYS[0], WAYS[1], create];
 
     fn text(file: OwnedFd) -> String {
         let mut text = String::new();
@@ -123,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn makes_a_file_with_its_folders_and_keeps_what_is_there() {
+        let folder = Scratch::new();
+        for _ in 0..2 {
+            drop(create(&folder, "Диск 1/b/c").unwrap());
+        }
+        fs::write(folder.join("Диск 1/b/c"), "kept").unwrap();
+        assert_eq!(text(create(&folder, "Диск 1/b/c").unwrap()), "kept");
+    }
+
+    #[test]
     fn follows_no_link_and_leaves_by_no_name() {
         let outside = Scratch::new();
         fs::write(outside.join("secret"), "secret").unwrap();
@@ -134,7 +170,7 @@ mod tests {
         symlink("d", folder.join("in")).unwrap();
         let up = format!("../{}/secret", outside.file_name().unwrap().to_str().unwrap());
         let absolute = outside.join("secret").to_str().unwrap().to_owned();
-        for open in WAYS {
+        for open in ALL_WAYS {
             for name in ["link", "out/secret", "in/file", "d/file/x", "d/../link", &up, &absolute, "", "d"] {
                 let error = open(&folder, name).unwrap_err();
                 assert!(matches!(error, Error::Refused { .. }), "{name}: {error}");
@@ -168,7 +204,7 @@ mod tests {
         let folder = Scratch::new();
         let made = rustix::fs::mknodat(CWD, folder.join("fifo"), FileType::Fifo, Mode::from(0o600), 0);
         made.unwrap();
-        for open in WAYS {
+        for open in ALL_WAYS {
             assert!(matches!(open(&folder, "fifo"), Err(Error::Refused { .. })));
         }
     }

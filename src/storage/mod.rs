@@ -20,6 +20,7 @@ mod error;
 mod evict;
 mod instance;
 mod layout;
+mod parts;
 mod read;
 #[cfg(test)]
 mod scratch;
@@ -33,12 +34,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
 pub use error::Error;
 pub use evict::{Entry, Verdict, evict};
+pub use parts::{ContentFile, Contents, Unpacked};
 pub use read::DataFile;
 pub use settings::{
     Cache, Complaint, Encryption, HostPort, LogLevel, Network, Proxy, ProxyKind, Scheduler, Settings, Stream,
@@ -172,10 +175,12 @@ impl Store {
         // No link: what it names may be anybody's.
         let is_real = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink());
         let own_exists = own.exists();
+        // Of a torrent that was only fetched ahead the older engine left nothing but the part file.
         let name_exists = layout::check(name).is_ok() && is_real(&self.layout.root().join(name));
+        let left = name_exists || self.has_parts(info_hash);
 
         let mut claims = self.claims.lock();
-        if layout::place(info_hash, name, own_exists, name_exists, &claims) == Place::Own {
+        if layout::place(info_hash, name, own_exists, left, &claims) == Place::Own {
             return Ok(Home { info_hash, save_path: own, adopted: None });
         }
         let is_new = claims.insert(info_hash, name.to_owned()).is_none();
@@ -186,6 +191,49 @@ impl Store {
         }
         let save_path = self.layout.root().to_owned();
         Ok(Home { info_hash, save_path, adopted: Some(name.to_owned()) })
+    }
+
+    /// Whether the older engine left a part file of this torrent.
+    #[must_use]
+    pub fn has_parts(&self, info_hash: InfoHash) -> bool {
+        let path = self.layout.root().join(layout::parts_name(info_hash));
+        fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+    }
+
+    /// libtorrent names the part file of a torrent with two hashes after the second; here everything has the name of
+    /// the first. Renames it, if there is one. To be called before [`Self::home`].
+    pub fn rename_parts(&self, second: InfoHash, first: InfoHash) {
+        if self.has_parts(second) && !self.has_parts(first) {
+            let path = |hash| self.layout.root().join(layout::parts_name(hash));
+            // What fails costs a download and nothing else.
+            let _ = fs::rename(path(second), path(first));
+        }
+    }
+
+    /// Moves what the older engine left in a part file to the torrent's own files and deletes the part file. Takes as
+    /// long as copying takes; ends early once `stop` is set. Only for adopted data without resume data, and nobody
+    /// else may use the files meanwhile: libtorrent must get the torrent afterwards, and check it.
+    ///
+    /// # Errors
+    /// What could not be read or written. What was moved until then stays, the part file too.
+    pub fn unpack_parts(
+        &self,
+        home: &Home,
+        contents: &Contents,
+        stop: &AtomicBool,
+    ) -> Result<Unpacked, Error> {
+        let parts = layout::parts_name(home.info_hash);
+        if home.adopted.is_none() {
+            return Err(Error::refused(parts, "the torrent's files are elsewhere"));
+        }
+        for file in contents.files() {
+            self.data_file(home, &file.path)?;
+        }
+        let unpacked = parts::unpack(self.layout.root(), &parts, contents, stop)?;
+        if matches!(unpacked, Unpacked::Done(_)) {
+            delete::delete(self.layout.root(), &parts)?;
+        }
+        Ok(unpacked)
     }
 
     /// A file of a torrent, for reading. `relative`: its path under the save path, as libtorrent says it. Opens
@@ -264,10 +312,11 @@ impl Store {
     pub fn usage(&self, info_hash: InfoHash) -> Result<u64, Error> {
         let resume = self.layout.state().join(layout::resume_name(info_hash));
         let mut total = usage::allocated(&resume)? + usage::allocated(&self.layout.own(info_hash))?;
+        // Also where the data is not adopted: nothing else would ever delete it.
+        total += usage::allocated(&self.layout.root().join(layout::parts_name(info_hash)))?;
         let adopted = self.claims.lock().get(&info_hash).cloned();
         if let Some(name) = adopted {
             total += usage::allocated(&self.layout.root().join(name))?;
-            total += usage::allocated(&self.layout.root().join(layout::parts_name(info_hash)))?;
         }
         Ok(total)
     }
@@ -289,10 +338,10 @@ impl Store {
         // In this order a crash leaves data without resume data, which is checked, and never the other way round.
         self.forget_resume(info_hash)?;
         delete::delete(self.layout.root(), &info_hash.to_string())?;
+        delete::delete(self.layout.root(), &layout::parts_name(info_hash))?;
         let adopted = self.claims.lock().get(&info_hash).cloned();
         if let Some(name) = adopted {
             delete::delete(self.layout.root(), &name)?;
-            delete::delete(self.layout.root(), &layout::parts_name(info_hash))?;
             self.forget_state(&layout::adopted_name(info_hash))?;
             self.claims.lock().remove(&info_hash);
         }

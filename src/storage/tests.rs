@@ -201,6 +201,71 @@ fn known_torrents_are_those_with_anything_on_disk() {
 }
 
 #[test]
+fn a_part_file_alone_is_data_too() {
+    let scratch = Scratch::new();
+    let parts = |hash| scratch.join(layout::parts_name(hash));
+    let store = open(&scratch);
+    fs::write(parts(A), "x").unwrap();
+    assert!(store.has_parts(A) && !store.has_parts(B));
+    assert!(store.home(A, "Album").unwrap().is_adopted());
+    // A link is not what the older engine left.
+    symlink(parts(A), parts(B)).unwrap();
+    assert!(!store.home(B, "Other").unwrap().is_adopted());
+}
+
+#[test]
+fn a_part_file_that_cannot_be_used_counts_and_goes_with_its_torrent() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("Album")).unwrap();
+    let parts = scratch.join(layout::parts_name(B));
+    fs::write(&parts, [1; 50_000]).unwrap();
+    fs::File::open(&parts).unwrap().sync_all().unwrap();
+    let store = open(&scratch);
+    store.home(A, "Album").unwrap();
+    // The place for it is another torrent's.
+    assert!(!store.home(B, "Album").unwrap().is_adopted());
+    assert!(store.usage(B).unwrap() >= 50_000);
+    store.remove_torrent(B).unwrap();
+    assert!(!parts.exists() && scratch.join("Album").exists());
+}
+
+#[test]
+fn a_part_file_has_the_name_of_the_first_hash_afterwards() {
+    let scratch = Scratch::new();
+    let parts = |hash| scratch.join(layout::parts_name(hash));
+    let store = open(&scratch);
+    fs::write(parts(B), "b").unwrap();
+    store.rename_parts(B, A);
+    assert_eq!(fs::read(parts(A)).unwrap(), b"b");
+    assert!(!parts(B).exists());
+    // One that is there already stays.
+    fs::write(parts(B), "other").unwrap();
+    store.rename_parts(B, A);
+    assert_eq!(fs::read(parts(A)).unwrap(), b"b");
+}
+
+#[test]
+fn a_part_file_is_emptied_into_adopted_data_only() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    fs::write(scratch.join(layout::parts_name(A)), "not one").unwrap();
+    let own = Home { info_hash: A, save_path: scratch.join("x"), adopted: None };
+    let none = std::sync::atomic::AtomicBool::new(false);
+    let file = |path: &str| ContentFile { path: path.to_owned(), offset: 0, length: 1 };
+    let contents = |path| Contents::new(16_384, 1, vec![file(path)]);
+    assert!(matches!(store.unpack_parts(&own, &contents("Album/1"), &none), Err(Error::Refused { .. })));
+    let home = store.home(A, "Album").unwrap();
+    for outside in ["Other/1", "../1", "Album/../1"] {
+        let answer = store.unpack_parts(&home, &contents(outside), &none);
+        assert!(matches!(answer, Err(Error::Refused { .. })), "{outside}");
+    }
+    assert_eq!(store.unpack_parts(&home, &contents("Album/1"), &none).unwrap(), Unpacked::Foreign);
+    assert!(store.has_parts(A));
+    store.remove_torrent(A).unwrap();
+    assert!(!store.has_parts(A));
+}
+
+#[test]
 fn usage_counts_all_that_removal_gives_back() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.join("Album")).unwrap();

@@ -62,6 +62,12 @@ Client::Client(ClientSpec const& spec) : m_state(std::make_unique<State>(spec))
 	}
 	params.save_path = std::string(spec.save_path);
 	params.flags &= ~(lt::torrent_flags::auto_managed | lt::torrent_flags::paused);
+	if (!spec.parted.empty() && params.ti) {
+		// What a file of priority 0 is sent goes to the part file; its pieces are wanted all the same.
+		params.file_priorities.assign(static_cast<std::size_t>(params.ti->num_files()), lt::default_priority);
+		for (std::uint32_t const file : spec.parted) params.file_priorities.at(file) = lt::dont_download;
+		params.piece_priorities.assign(static_cast<std::size_t>(params.ti->num_pieces()), lt::default_priority);
+	}
 	for (auto const& peer : spec.peers) {
 		std::string const text(peer);
 		auto const colon = text.rfind(':');

@@ -76,6 +76,8 @@ pub(crate) mod ffi {
         peers: Vec<String>,
         tcp: bool,
         utp: bool,
+        /// Files, by their place in the torrent, whose pieces are fetched into libtorrent's part file.
+        parted: Vec<u32>,
     }
 
     /// What the plain client has got so far.

@@ -54,6 +54,21 @@ impl Client {
         peers: &[SocketAddrV4],
         transports: Transports,
     ) -> io::Result<Self> {
+        Self::start_parted(wanted, folder, peers, transports, &[])
+    }
+
+    /// The same, but what belongs to the files `parted` (by their place in the torrent) is kept in libtorrent's hidden
+    /// part file, as libtorrent does for files that nobody wants. Needs the torrent: a magnet link's files are not known.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_parted(
+        wanted: Wanted<'_>,
+        folder: &Path,
+        peers: &[SocketAddrV4],
+        transports: Transports,
+        parted: &[u32],
+    ) -> io::Result<Self> {
         let (torrent, magnet) = match wanted {
             Wanted::Torrent(bytes) => (bytes.to_vec(), String::new()),
             Wanted::Magnet(link) => (Vec::new(), link.to_owned()),
@@ -65,6 +80,7 @@ impl Client {
             peers: peers.iter().map(ToString::to_string).collect(),
             tcp: transports.tcp,
             utp: transports.utp,
+            parted: parted.to_vec(),
         };
         let session = ffi::start_client(&spec)
             .map_err(|error| io::Error::other(format!("starting a client: {error}")))?;

@@ -3,6 +3,7 @@
 mod albums;
 #[path = "../support/host.rs"]
 mod host;
+mod legacy;
 mod restart;
 mod seeks;
 

@@ -87,7 +87,7 @@ fn find(folder: &std::path::Path, extension: &str) -> Option<std::path::PathBuf>
 }
 
 /// Copies a torrent's folder, as the older engine would have left it.
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+pub fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).expect("folder");
     for entry in std::fs::read_dir(from).expect("source").flatten() {
         let (from, to) = (entry.path(), to.join(entry.file_name()));

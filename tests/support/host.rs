@@ -47,7 +47,11 @@ impl Host {
 
     /// `more`: lines added to the settings file.
     pub fn start_with(storage: &Folder, more: &str) -> Self {
-        let toml = format!("{}\n{more}\n", Swarm::settings_toml());
+        Self::start_with_settings(storage, &format!("{}\n{more}\n", Swarm::settings_toml()))
+    }
+
+    /// `toml`: the whole settings file; it has to keep the engine on loopback.
+    pub fn start_with_settings(storage: &Folder, toml: &str) -> Self {
         std::fs::write(storage.0.join("vozduxan.toml"), toml).expect("settings");
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);

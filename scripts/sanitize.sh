@@ -1,0 +1,109 @@
+#!/bin/sh
+# Runs the tests under a checker of memory or threads.
+#
+#   scripts/sanitize.sh asan PROFILE SWARM     AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer: C tests
+#   scripts/sanitize.sh tsan                   ThreadSanitizer: Rust tests
+#   scripts/sanitize.sh prove-valgrind         only shows that valgrind is there and finds mistakes
+#
+# PROFILE: cargo profile of the library. SWARM: the vozduxan-swarm program. Each first runs programs with planted
+# mistakes (c-tests/planted) and fails unless every one is reported.
+#
+# Rust is instrumented by a nightly compiler (-Zsanitizer), C and C++ by gcc, whose runtime all three share. libtorrent,
+# OpenSSL and Rust's standard library are as they are installed: what happens inside them is not seen, what they do to
+# our memory through intercepted functions is.
+set -eu
+
+cd "$(dirname "$0")/.."
+say() { printf '%s\n' "sanitize: $*" >&2; }
+planted=build/planted/${1:-none}
+mkdir -p "$planted"
+
+# expect <words of the report> <command...>: the command must fail and say them.
+expect() {
+	words=$1
+	shift
+	if "$@" >"$planted/said" 2>&1; then
+		say "not on: \"$*\" ended well, a report of \"$words\" was planted"
+		cat "$planted/said" >&2
+		exit 1
+	fi
+	if ! grep -q "$words" "$planted/said"; then
+		say "not on: \"$*\" failed without saying \"$words\":"
+		cat "$planted/said" >&2
+		exit 1
+	fi
+}
+
+have_nightly() { rustc +nightly --version >/dev/null 2>&1; }
+host() { rustc -vV | sed -n 's/^host: //p'; }
+
+asan() {
+	flags='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g'
+	export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+	export UBSAN_OPTIONS=print_stacktrace=1
+	rust=
+	if have_nightly; then
+		rustc +nightly -Zsanitizer=address --edition 2024 --crate-type staticlib -Cdebuginfo=1 \
+			-o "$planted/libplanted.a" c-tests/planted/planted.rs
+		rust="-DPLANTED_RUST $planted/libplanted.a"
+	else
+		say "no nightly Rust (rustup toolchain install nightly): only C is instrumented, C++ and Rust are not"
+	fi
+	# shellcheck disable=SC2086 # flags are several words
+	cc $flags -o "$planted/asan" c-tests/planted/planted.c $rust -lpthread -ldl -lm
+	expect 'heap-buffer-overflow' "$planted/asan" overflow
+	expect 'LeakSanitizer: detected memory leaks' "$planted/asan" leak
+	expect 'signed integer overflow' "$planted/asan" arithmetic
+	[ -z "$rust" ] || expect 'heap-buffer-overflow' "$planted/asan" rust
+
+	set -- -S . -B build/asan "-DVOZDUXAN_CARGO_PROFILE=$1" -DCMAKE_RULE_MESSAGES=OFF -DVOZDUXAN_BUILD_TESTS=ON \
+		-DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ "-DCMAKE_C_FLAGS=$flags" "-DCMAKE_CXX_FLAGS=$flags" \
+		"-DVOZDUXAN_SWARM_RUNNER=$2;run;--"
+	if [ -n "$rust" ]; then
+		# A target of its own, so that build scripts and macros stay as they are. CXXFLAGS reaches the bridge's C++.
+		set -- "$@" "-DVOZDUXAN_RUST_TARGET=$(host)" -DVOZDUXAN_RUSTFLAGS=-Zsanitizer=address
+		export RUSTUP_TOOLCHAIN=nightly CXXFLAGS="$flags"
+	fi
+	cmake "$@" >build/asan.log 2>&1 || { cat build/asan.log >&2; exit 1; }
+	cmake --build build/asan
+	if [ -n "$rust" ] && ! nm build/asan/vozduxan.o | grep -q ' U __asan_report_load'; then
+		say "not on: the library holds no checks"
+		exit 1
+	fi
+	# Not the two kinds of tests that are about files and not about memory.
+	ctest --test-dir build/asan --output-on-failure --parallel 2 --exclude-regex '^(symbols|installed)'
+}
+
+tsan() {
+	have_nightly || { say "ThreadSanitizer needs nightly Rust: rustup toolchain install nightly"; exit 1; }
+	export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.supp:halt_on_error=0:second_deadlock_stack=1"
+	rustflags='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer'
+	cc -fsanitize=thread -g -o "$planted/tsan" c-tests/planted/planted.c -lpthread
+	expect 'ThreadSanitizer: data race' "$planted/tsan" race
+	# shellcheck disable=SC2086 # flags are several words
+	rustc +nightly $rustflags --edition 2024 --cfg race --crate-type bin -Cdebuginfo=1 -o "$planted/tsan-rust" \
+		c-tests/planted/planted.rs
+	expect 'ThreadSanitizer: data race' "$planted/tsan-rust"
+
+	export RUSTUP_TOOLCHAIN=nightly RUSTFLAGS="$rustflags" CC=gcc CXX=g++ CXXFLAGS='-fsanitize=thread -g'
+	cargo test -q --locked --target "$(host)" --target-dir build/tsan/cargo --lib --test http --test loopback
+}
+
+prove_valgrind() {
+	cc -g -O0 -o "$planted/plain" c-tests/planted/planted.c -lpthread
+	check='valgrind -q --error-exitcode=9 --leak-check=full'
+	# shellcheck disable=SC2086 # a command of several words
+	expect 'Invalid write' $check "$planted/plain" overflow
+	# shellcheck disable=SC2086
+	expect 'definitely lost' $check "$planted/plain" leak
+}
+
+case "${1:-} $#" in
+'asan 3') asan "$2" "$3" ;;
+'tsan 1') tsan ;;
+'prove-valgrind 1') prove_valgrind ;;
+*)
+	say "usage: scripts/sanitize.sh asan PROFILE SWARM, or tsan, or prove-valgrind"
+	exit 2
+	;;
+esac
