@@ -18,7 +18,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use vozduxan_swarm::Swarm;
 
@@ -56,7 +56,6 @@ pub struct Host {
     commands: Mutex<ChildStdin>,
     waiting: Waiting,
     next: AtomicU64,
-    started: Instant,
 }
 
 impl Host {
@@ -97,12 +96,7 @@ impl Host {
         let inbox = waiting.clone();
         thread::spawn(move || sort(answers, &inbox));
         let (commands, next) = (Mutex::new(commands), AtomicU64::new(1));
-        Ok(Self { process, commands, waiting, next, started: Instant::now() })
-    }
-
-    /// When it said that it was ready.
-    pub fn started(&self) -> Instant {
-        self.started
+        Ok(Self { process, commands, waiting, next })
     }
 
     /// Prepares a file; blocks until it can be read.

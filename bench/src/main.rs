@@ -20,6 +20,7 @@ mod acts;
 mod host;
 mod http;
 mod limits;
+mod nginx;
 mod options;
 mod player;
 mod proc;
@@ -125,18 +126,32 @@ fn measure(options: &Options, places: &Places, row: &Row, changed: bool) -> io::
     let candidates: Vec<Candidate> = row.candidates.iter().copied().filter(wanted).collect();
     let mut act = acts::open(places, row)?;
     let mut measured = vec![Vec::new(); candidates.len()];
+    let mut gone = Vec::new();
     for repeat in 0..options.repeats {
         for (candidate, samples) in candidates.iter().zip(&mut measured) {
-            if row.long && repeat > 0 && *candidate != Candidate::Engine {
+            let once = row.long && *candidate != Candidate::Engine;
+            if (once && repeat > 0) || gone.contains(candidate) {
                 continue;
             }
-            samples.push(act.measure(*candidate, repeat).map_err(|error| error.to_string()));
+            let mut sample = act.measure(*candidate, repeat).map_err(|error| error.to_string());
+            if *candidate == Candidate::Deadlines && !has_deadlines(places, row, repeat) {
+                sample = Err("this engine has no scheduler of that name".into());
+                gone.push(*candidate);
+            }
+            samples.push(sample);
             // The one before has ended; let its sockets and files go.
             std::thread::sleep(Duration::from_millis(50));
         }
     }
     let result = |(candidate, samples)| CandidateResult::new(row, changed, candidate, samples);
     Ok(RowResult { row: row.clone(), candidates: candidates.into_iter().zip(measured).map(result).collect() })
+}
+
+/// Whether the engine took the scheduler that was asked for: it says so in its log when it did not.
+fn has_deadlines(places: &Places, row: &Row, repeat: usize) -> bool {
+    let log =
+        fs::read_to_string(stage::log_path(places, row, Candidate::Deadlines, repeat)).unwrap_or_default();
+    !log.contains("stream.scheduler")
 }
 
 #[cfg(test)]

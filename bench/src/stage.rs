@@ -63,10 +63,15 @@ impl Truth {
     }
 }
 
+/// The file that the log of `candidate`'s measurement number `repeat` of a row goes to.
+pub fn log_path(places: &Places, row: &Row, candidate: Candidate, repeat: usize) -> PathBuf {
+    places.out.join("logs").join(format!("{}-{}-{repeat}.log", row.name, candidate.name()))
+}
+
 /// Starts hosts for one row.
 pub struct Hosts {
     places: Places,
-    row: String,
+    row: Row,
     /// Storage folders; large, so not in /tmp, which may be memory.
     scratch: tempfile::TempDir,
 }
@@ -79,22 +84,12 @@ impl Hosts {
     pub fn new(places: &Places, row: &Row) -> io::Result<Self> {
         fs::create_dir_all(places.out.join("logs"))?;
         let scratch = tempfile::Builder::new().prefix("scratch-").tempdir_in(&places.out)?;
-        Ok(Self { places: places.clone(), row: row.name.clone(), scratch })
-    }
-
-    /// Where the run's files are.
-    pub fn places(&self) -> &Places {
-        &self.places
+        Ok(Self { places: places.clone(), row: row.clone(), scratch })
     }
 
     /// A folder for the row's own files.
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
-    }
-
-    /// The file that `candidate`'s log of measurement `repeat` goes to.
-    pub fn log(&self, candidate: Candidate, repeat: usize) -> PathBuf {
-        self.places.out.join("logs").join(format!("{}-{}-{repeat}.log", self.row, candidate.name()))
     }
 
     /// A host with an empty storage folder.
@@ -113,7 +108,8 @@ impl Hosts {
     /// # Errors
     /// As [`Host::start`].
     pub fn again(&self, candidate: Candidate, repeat: usize) -> io::Result<Host> {
-        Host::start(&self.places.programs, candidate, &self.storage(candidate), &self.log(candidate, repeat))
+        let log = log_path(&self.places, &self.row, candidate, repeat);
+        Host::start(&self.places.programs, candidate, &self.storage(candidate), &log)
     }
 
     /// The storage folder of a candidate.

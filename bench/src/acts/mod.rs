@@ -1,9 +1,12 @@
 //! What is done in a row, one file for each kind of act. An act measures one candidate once.
 
 mod album;
+mod cached;
 mod corrupt;
 mod idle;
 mod many;
+mod restart;
+mod scale;
 mod seek;
 mod start;
 mod sustain;
@@ -115,8 +118,18 @@ const ACTS: &[(&str, &[&str], Open)] = &[
     ("prefetch", &["stalls", "silence", "start", "background"], album::open_prefetch),
     ("sustain", &["stalls", "silence", "start"], sustain::open),
     ("tail", &["duration"], tail::open),
+    ("cached-open", &["prepare", "middle"], restart::open),
+    ("cached-cpu", &["cpu_per_gb"], cached::open_cpu),
+    ("cached-16k", &["first", "p99"], cached::open_ranges),
+    ("cached-throughput", &["throughput", "one_byte", "anonymous", "held"], cached::open_throughput),
     ("many", &["first", "stalls", "cpu", "anonymous", "threads", "descriptors"], many::open),
     ("idle", &["cpu", "wakeups", "anonymous", "threads"], idle::open),
+    (
+        "idle-torrents",
+        &["cpu", "wakeups", "anonymous", "threads", "descriptors", "prepare"],
+        scale::open_idle,
+    ),
+    ("position", &["update", "call", "pieces"], scale::open_positions),
     ("corrupt", &["whole", "waste"], corrupt::open),
     ("torrents", &["wrong", "right"], corrupt::open_torrents),
 ];
