@@ -4,13 +4,16 @@
 //
 // Answers may come in another order than the commands, since a prepare waits for the swarm. `ready` comes first.
 //
-//   prepare MAIN FILE torrent PATH   the .torrent at PATH (the rest of the line)   ok URL TOKEN LENGTH
-//   prepare MAIN FILE magnet URI                                                   ok URL TOKEN LENGTH
+//   prepare MAIN FILE torrent PATH   the .torrent at PATH (the rest of the line)   ok URL TOKEN LENGTH CALLED TOOK
+//   prepare MAIN FILE magnet URI                                                   ok URL TOKEN LENGTH CALLED TOOK
 //   position TOKEN OFFSET            playback is there now                         ok
 //   positions TOKEN COUNT LENGTH     COUNT positions spread over LENGTH bytes      ok MEDIAN_NANOSECONDS_PER_CALL
 //   release TOKEN                                                                  ok
 //   cpu                              processor time of this process so far         ok SECONDS
 //   quit                             end everything in an orderly way              ok
+//
+// CALLED is when the call of prepare began, in nanoseconds of CLOCK_MONOTONIC, which all processes share; TOOK is how
+// long it took, in nanoseconds. So what this protocol costs is in no figure.
 #pragma once
 
 #include <algorithm>
@@ -61,11 +64,11 @@ inline void say(std::string const& line)
 	std::cout << line << std::endl;
 }
 
-inline double cpu_seconds()
+inline std::int64_t nanoseconds(clockid_t clock)
 {
 	timespec time{};
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-	return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+	clock_gettime(clock, &time);
+	return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 inline std::string read_file(std::string const& path)
@@ -82,9 +85,12 @@ inline void prepare(Candidate& candidate, std::string const& id, std::istringstr
 	std::getline(words, rest);
 	if (kind == "torrent") wish.torrent = read_file(rest);
 	else wish.magnet = rest;
+	std::int64_t const called = nanoseconds(CLOCK_MONOTONIC);
 	Prepared const done = candidate.prepare(wish);
-	if (done.error.empty()) say(id + " ok " + done.url + " " + done.token + " " + std::to_string(done.length));
-	else say(id + " err " + done.error);
+	std::int64_t const took = nanoseconds(CLOCK_MONOTONIC) - called;
+	if (!done.error.empty()) return say(id + " err " + done.error);
+	say(id + " ok " + done.url + " " + done.token + " " + std::to_string(done.length) + " " + std::to_string(called) + " "
+		+ std::to_string(took));
 }
 
 // The median of `count` calls, in nanoseconds. The places are spread like a player's that jumps about.
@@ -94,14 +100,14 @@ inline std::int64_t positions(Candidate& candidate, std::string const& token, in
 	for (int i = 0; i < count; ++i) {
 		// A step that shares no factor with the length visits everything in no order.
 		std::int64_t const offset = length / 1000 * ((i * 617LL) % 1000);
-		auto const start = std::chrono::steady_clock::now();
+		std::int64_t const start = nanoseconds(CLOCK_MONOTONIC);
 		candidate.position(token, offset);
-		times.push_back((std::chrono::steady_clock::now() - start).count());
+		times.push_back(nanoseconds(CLOCK_MONOTONIC) - start);
 		// One at a time: the newest position wins, and those overtaken would cost nothing.
 		std::this_thread::sleep_for(std::chrono::milliseconds(2));
 	}
 	if (times.empty()) return 0;
-	std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+	std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
 	return times[times.size() / 2];
 }
 
@@ -131,7 +137,7 @@ inline void serve(Candidate& candidate)
 			candidate.release(token);
 			say(id + " ok");
 		} else if (verb == "cpu") {
-			say(id + " ok " + std::to_string(cpu_seconds()));
+			say(id + " ok " + std::to_string(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) / 1e9));
 		} else if (verb == "quit") {
 			candidate.stop();
 			say(id + " ok");

@@ -18,7 +18,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use vozduxan_swarm::Swarm;
 
@@ -43,6 +43,10 @@ pub struct Stream {
     pub token: String,
     /// Length in bytes.
     pub len: u64,
+    /// When the program called prepare.
+    pub called: Instant,
+    /// How long that call took.
+    pub took: Duration,
 }
 
 type Answer = Result<Vec<String>, String>;
@@ -110,11 +114,8 @@ impl Host {
             Input::Magnet(link) => format!("magnet {link}"),
         };
         let answer = self.ask(&format!("prepare {main} {file} {what}"))?;
-        let [url, token, len] = &answer[..] else {
-            return Err(io::Error::other(format!("a prepare was answered with {answer:?}")));
-        };
-        let len = len.parse().map_err(|_| io::Error::other(format!("not a length: {len}")))?;
-        Ok(Stream { url: url.clone(), token: token.clone(), len })
+        let stream = stream(&answer, clock(), Instant::now());
+        stream.ok_or_else(|| io::Error::other(format!("a prepare was answered with {answer:?}")))
     }
 
     /// Releases a stream.
@@ -203,6 +204,26 @@ fn sort(answers: BufReader<ChildStdout>, waiting: &Waiting) {
     *waiting.lock() = None;
 }
 
+/// What a prepare was answered with. `clock` and `now` are the same moment on the program's clock and on ours.
+fn stream(answer: &[String], clock: Duration, now: Instant) -> Option<Stream> {
+    let [url, token, len, called, took] = answer else { return None };
+    let ago = clock.checked_sub(Duration::from_nanos(called.parse().ok()?))?;
+    Some(Stream {
+        url: url.clone(),
+        token: token.clone(),
+        len: len.parse().ok()?,
+        called: now.checked_sub(ago)?,
+        took: Duration::from_nanos(took.parse().ok()?),
+    })
+}
+
+/// CLOCK_MONOTONIC, which all processes of a machine share.
+fn clock() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // Neither is ever negative on this clock.
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 fn parse(line: &str) -> Option<(u64, Answer)> {
     let (id, rest) = line.split_once(' ')?;
     let (verdict, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -229,6 +250,23 @@ mod tests {
         for line in ["", "ready", "x ok", "7 maybe"] {
             assert_eq!(parse(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_call_is_dated_on_our_clock() {
+        let answer = |called: &str| ["http://x/", "t", "5", called, "7"].map(str::to_owned);
+        let (clock, now) = (Duration::from_secs(100), Instant::now());
+        let stream = |called: &str| super::stream(&answer(called), clock, now);
+        let dated = stream("99000000000").unwrap();
+        assert_eq!(
+            (now - dated.called, dated.took, dated.len),
+            (Duration::from_secs(1), Duration::from_nanos(7), 5)
+        );
+        assert!(stream("101000000000").is_none(), "a call in the future");
+        assert!(super::stream(&answer("1")[..4], clock, now).is_none());
+        // The same clock as Instant's, so that the dates above mean something.
+        let (before, at) = (super::clock(), Instant::now());
+        assert!(super::clock() - before <= at.elapsed() + Duration::from_secs(1));
     }
 
     #[test]

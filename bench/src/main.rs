@@ -46,6 +46,10 @@ const MISSED: u8 = 1;
 const USAGE: u8 = 2;
 /// A figure beats its limit.
 const IMPOSSIBLE: u8 = 3;
+/// The load of the last minute for each core above which the machine does not measure but wait.
+const BUSY: f64 = 0.5;
+/// Who takes so long to fail is not asked again in that row.
+const HOPELESS: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -91,6 +95,11 @@ fn run(options: &Options, rows: &[Row]) -> io::Result<ExitCode> {
     fs::create_dir_all(&options.out)?;
     let out = options.out.canonicalize()?;
     let places = Places { programs: options.programs.clone(), out };
+    let load = proc::load();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if load > BUSY * cores as f64 {
+        eprintln!("the machine is busy (load {load:.1} on {cores} cores): times will be too long");
+    }
     println!("{}", report::table::header());
     let mut results = Vec::new();
     for row in rows {
@@ -101,7 +110,7 @@ fn run(options: &Options, rows: &[Row]) -> io::Result<ExitCode> {
         eprintln!("    ({} took {:.0} s)", row.name, begin.elapsed().as_secs_f64());
         results.push(result);
         // After each row: a run that is cut short has what it measured.
-        report::write(options, &results)?;
+        report::write(options, load, &results)?;
     }
     let missed = results.iter().filter(|result| !result.passes()).count();
     let impossible: Vec<_> = results.iter().filter(|result| result.impossible()).collect();
@@ -127,15 +136,20 @@ fn measure(options: &Options, places: &Places, row: &Row, changed: bool) -> io::
     let mut act = acts::open(places, row)?;
     let mut measured = vec![Vec::new(); candidates.len()];
     let mut gone = Vec::new();
-    for repeat in 0..options.repeats {
+    let most = row.most.filter(|_| options.rows.is_empty()).unwrap_or(usize::MAX);
+    for repeat in 0..options.repeats.min(most) {
         for (candidate, samples) in candidates.iter().zip(&mut measured) {
             let once = row.long && *candidate != Candidate::Engine;
             if (once && repeat > 0) || gone.contains(candidate) {
                 continue;
             }
+            let begin = Instant::now();
             let mut sample = act.measure(*candidate, repeat).map_err(|error| error.to_string());
             if *candidate == Candidate::Deadlines && !has_deadlines(places, row, repeat) {
                 sample = Err("this engine has no scheduler of that name".into());
+                gone.push(*candidate);
+            }
+            if sample.is_err() && begin.elapsed() > HOPELESS {
                 gone.push(*candidate);
             }
             samples.push(sample);

@@ -1,6 +1,6 @@
 //! A player: reads a stream at the speed of its music, and notes when it would have fallen silent.
 
-use crate::{http, stage::Truth};
+use crate::{host::Stream, http, stage::Truth};
 use std::{
     io, thread,
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_millis(20);
 /// How it went.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Heard {
-    /// From the beginning to the first [`HEAD`] bytes.
+    /// From the call of prepare to the first [`HEAD`] bytes.
     pub start: Duration,
     /// How often it fell silent.
     pub stalls: u32,
@@ -30,14 +30,14 @@ pub struct Heard {
     pub bytes: u64,
 }
 
-/// Plays `url` from its first byte on for `music` or to its end. `since`: when the play button was pressed. Every byte is
-/// compared with `truth`.
+/// Plays a stream from its first byte on for `music` or to its end. Every byte is compared with `truth`.
 ///
 /// # Errors
 /// When a byte is wrong, or the stream ends early.
-pub fn play(url: &str, truth: &Truth, music: Duration, since: Instant) -> io::Result<Heard> {
-    let mut body = http::get(url, 0..u64::MAX)?;
-    let end = body.left().min(HEAD.max(BYTE_RATE * music.as_millis() as u64 / 1000));
+pub fn play(stream: &Stream, truth: &Truth, music: Duration) -> io::Result<Heard> {
+    let mut body = http::get(&stream.url, 0..u64::MAX)?;
+    let music_len = (music.as_secs_f64() * BYTE_RATE as f64) as u64;
+    let end = body.left().min(music_len.max(HEAD));
     let mut buffer = vec![0; STEP as usize];
     let (mut heard, mut clock) = (Heard::default(), None::<Clock>);
     while heard.bytes < end {
@@ -57,7 +57,7 @@ pub fn play(url: &str, truth: &Truth, music: Duration, since: Instant) -> io::Re
                 }
             }
             None if heard.bytes + part.len() as u64 >= HEAD.min(end) => {
-                heard.start = now - since;
+                heard.start = now - stream.called;
                 clock = Some(Clock { start: now });
             }
             None => {}

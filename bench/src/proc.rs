@@ -43,6 +43,12 @@ pub fn look(pid: u32) -> io::Result<Facts> {
     Ok(facts)
 }
 
+/// Threads that ran or wanted to, on average over the last minute; 0 when the kernel does not say.
+pub fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
 /// The number behind `name:` at the beginning of a line.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -72,6 +72,8 @@ pub struct Row {
     /// All but the engine are measured once only.
     #[serde(default)]
     pub long: bool,
+    /// Measurements at most when all rows are run; no bound when absent.
+    pub most: Option<usize>,
     /// Number of peers.
     #[serde(default = "one")]
     pub peers: usize,

@@ -58,15 +58,13 @@ impl Act for Switch {
         let tracks: Vec<usize> = ORDER.iter().map(|part| part * stage.row.tracks / 12).collect();
         let host = stage.fresh(candidate, repeat)?;
         let input = stage.input();
-        let begin = Instant::now();
         let mut playing = host.prepare(&input, stage.file(tracks[0]), true)?;
-        player::play(&playing.url, &stage.truth(tracks[0])?, stage.row.duration(), begin)?;
+        player::play(&playing, &stage.truth(tracks[0])?, stage.row.duration())?;
         let (mut times, mut limits) = (Vec::new(), Vec::new());
         for &track in &tracks[1..] {
             let truth = stage.truth(track)?;
-            let begin = Instant::now();
             let stream = host.prepare(&input, stage.file(track), true)?;
-            let time = head(&stream, &truth, HEAD, begin)?;
+            let time = head(&stream, &truth, HEAD, stream.called)?;
             let limit = stage.live(track, 0..HEAD);
             if time < limit {
                 // A median could hide it.
@@ -75,7 +73,7 @@ impl Act for Switch {
             times.push(time);
             limits.push(limit);
             host.release(&playing)?;
-            player::play(&stream.url, &truth, stage.row.duration(), begin)?;
+            player::play(&stream, &truth, stage.row.duration())?;
             playing = stream;
         }
         let (times, limits) = (stats::summary(&times), stats::summary(&limits));
@@ -94,14 +92,12 @@ impl Act for Next {
         let far = stage.row.tracks - 1;
         let host = stage.fresh(candidate, repeat)?;
         let input = stage.input();
-        let begin = Instant::now();
         let first = host.prepare(&input, stage.file(0), true)?;
-        head(&first, &stage.truth(0)?, stage.len(0), begin)?;
+        head(&first, &stage.truth(0)?, stage.len(0), first.called)?;
         stage.silence(SILENCE_PATIENCE);
         let truth = stage.truth(far)?;
-        let begin = Instant::now();
         let stream = host.prepare(&input, stage.file(far), true)?;
-        let time = head(&stream, &truth, NEXT_HEAD, begin)?;
+        let time = head(&stream, &truth, NEXT_HEAD, stream.called)?;
         Ok(vec![Figure::limited("first", time, stage.live(far, 0..NEXT_HEAD))].into())
     }
 }
@@ -112,20 +108,20 @@ impl Act for Prefetch {
         let (truth, next_truth) = (stage.truth(0)?, stage.truth(1)?);
         let host = stage.fresh(candidate, repeat)?;
         let input = stage.input();
-        let begin = Instant::now();
         let stream = host.prepare(&input, stage.file(0), true)?;
-        // The whole album at the rate of the swarm: what the next track cannot be quicker than.
-        let whole = stage.len(0) + stage.len(1);
-        let (heard, background) = thread::scope(|scope| {
+        let (heard, next) = thread::scope(|scope| {
             let background = scope.spawn(|| {
                 thread::sleep(PREFETCH_AFTER);
-                let next = host.prepare(&input, stage.file(1), false)?;
-                head(&next, &next_truth, next.len, begin)
+                host.prepare(&input, stage.file(1), false)
             });
-            let heard = player::play(&stream.url, &truth, Duration::MAX, begin);
-            let background = background.join().unwrap_or_else(|_| Err(io::Error::other("a reader panicked")));
-            io::Result::Ok((heard?, background?))
+            let heard = player::play(&stream, &truth, Duration::MAX);
+            let next = background.join().unwrap_or_else(|_| Err(io::Error::other("a caller panicked")));
+            io::Result::Ok((heard?, next?))
         })?;
+        // Not before: a background stream whose URL is read is a background stream no more.
+        let background = head(&next, &next_truth, next.len, stream.called)?;
+        // Both tracks at the rate of the swarm.
+        let whole = stage.len(0) + stage.len(1);
         let limit = crate::limits::cold(stage.row.rtt(), stage.row.rate_total(), whole, 0);
         Ok(vec![
             Figure::plain("stalls", heard.stalls.into()),

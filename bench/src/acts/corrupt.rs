@@ -6,7 +6,7 @@ use crate::{
     rows::{Candidate, Hashes, Row},
     stage::{self, Places, Stage, Truth},
 };
-use std::{io, time::Instant};
+use std::io;
 use vozduxan_swarm::{Album, PeerSpec};
 
 /// Which part of a liar's blocks is wrong.
@@ -64,10 +64,10 @@ impl Act for Corrupt {
         let given =
             || stage.swarm.peers().iter().map(|peer| Ok(peer.stats()?.payload_up)).sum::<io::Result<u64>>();
         let host = stage.fresh(candidate, repeat)?;
-        let (before, begin) = (given()?, Instant::now());
+        let before = given()?;
         let stream = host.prepare(&stage.input(), stage.file(0), true)?;
         let len = whole(&stream.url, &truth)?;
-        let time = begin.elapsed().as_secs_f64();
+        let time = stream.called.elapsed().as_secs_f64();
         let given = given()? - before;
         let limit = limits::cold(stage.row.rtt(), stage.row.rate_total(), stage.needed(0, 0..len), 0);
         Ok(vec![Figure::limited("whole", time, limit), Figure::plain("waste", given as f64 / len as f64)]

@@ -46,19 +46,19 @@ impl Act for Many {
         let bytes = (0..row.tracks).map(|track| stages[0].needed(track, 0..HEAD)).sum();
         let limit = crate::limits::cold(row.rtt(), row.rate_total(), bytes, 0);
 
-        let (cpu, begin) = (host.cpu()?, Instant::now());
+        let cpu = host.cpu()?;
         let music: Duration = row.duration();
-        let stalls = thread::scope(|scope| {
-            let play =
-                |(stream, truth, _): &(Stream, Truth, f64)| player::play(&stream.url, truth, music, begin);
+        let heard: Vec<_> = thread::scope(|scope| {
+            let play = |(stream, truth, _): &(Stream, Truth, f64)| player::play(stream, truth, music);
             let threads: Vec<_> = streams.iter().map(|stream| scope.spawn(move || play(stream))).collect();
-            threads.into_iter().map(|thread| join(thread).map(|heard| heard.stalls)).sum::<io::Result<u32>>()
+            threads.into_iter().map(join).collect::<io::Result<_>>()
         })?;
         let cpu = host.cpu()? - cpu;
         let facts = host.facts()?;
         Ok(vec![
             Figure::limited("first", first, limit),
-            Figure::plain("stalls", stalls.into()),
+            Figure::plain("stalls", heard.iter().map(|heard| f64::from(heard.stalls)).sum()),
+            Figure::seconds("silence", heard.iter().map(|heard| heard.silence.as_secs_f64()).sum()),
             Figure::seconds("cpu", cpu),
             Figure::new("anonymous", Unit::Megabytes, facts.anonymous as f64 / 1e6),
             Figure::plain("threads", facts.threads as f64),

@@ -122,7 +122,7 @@ const ACTS: &[(&str, &[&str], Open)] = &[
     ("cached-cpu", &["cpu_per_gb"], cached::open_cpu),
     ("cached-16k", &["first", "p99"], cached::open_ranges),
     ("cached-throughput", &["throughput", "one_byte", "anonymous", "held"], cached::open_throughput),
-    ("many", &["first", "stalls", "cpu", "anonymous", "threads", "descriptors"], many::open),
+    ("many", &["first", "stalls", "silence", "cpu", "anonymous", "threads", "descriptors"], many::open),
     ("idle", &["cpu", "wakeups", "anonymous", "threads"], idle::open),
     (
         "idle-torrents",

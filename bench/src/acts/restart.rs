@@ -7,7 +7,7 @@ use crate::{
     rows::{Candidate, Row},
     stage::{Places, Stage},
 };
-use std::{io, time::Instant};
+use std::io;
 
 struct Restart(Stage);
 
@@ -26,12 +26,11 @@ impl Act for Restart {
         host.quit()?;
 
         let host = stage.hosts.again(candidate, repeat)?;
-        let begin = Instant::now();
         let stream = host.prepare(&stage.input(), stage.file(0), true)?;
-        let prepared = begin.elapsed().as_secs_f64();
+        let prepared = stream.took.as_secs_f64();
         let mut bytes = vec![0; HEAD as usize];
         http::get(&stream.url, len / 2..u64::MAX)?.exact(&mut bytes)?;
-        let middle = begin.elapsed().as_secs_f64();
+        let middle = stream.called.elapsed().as_secs_f64();
         truth.check(len / 2, &bytes)?;
         Ok(vec![Figure::seconds("prepare", prepared), Figure::seconds("middle", middle)].into())
     }

@@ -33,9 +33,8 @@ impl Act for Seek {
         let truth = stage.truth(0)?;
         let (len, before) = (stage.len(0), stage.sent());
         let host = stage.fresh(candidate, repeat)?;
-        let begin = Instant::now();
         let stream = host.prepare(&stage.input(), stage.file(0), true)?;
-        let heard = player::play(&stream.url, &truth, stage.row.duration(), begin)?;
+        let heard = player::play(&stream, &truth, stage.row.duration())?;
         let jump = |to: u64| -> io::Result<f64> {
             let begin = Instant::now();
             let mut byte = [0];

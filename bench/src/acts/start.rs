@@ -8,13 +8,12 @@ use crate::{
     rows::{Candidate, Row},
     stage::{Places, Stage},
 };
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
 
 /// How long the first measurement of each candidate goes on reading, for the plot, in limits of the row.
 const PLOTTED_LIMITS: f64 = 4.0;
+/// The same after the first bytes, for who is later than that.
+const PLOTTED_MORE: f64 = 0.5;
 
 struct Start {
     stage: Stage,
@@ -41,9 +40,8 @@ impl Act for Start {
         let (file, truth) = (stage.file(0), stage.truth(0)?);
         let host = stage.fresh(candidate, repeat)?;
 
-        let begin = Instant::now();
         let stream = host.prepare(&input, file, true)?;
-        let prepared = begin.elapsed().as_secs_f64();
+        let (begin, prepared) = (stream.called, stream.took.as_secs_f64());
         let mut body = http::get(&stream.url, 0..u64::MAX)?;
         let mut head = vec![0; HEAD as usize];
         let mut got: Curve = vec![(0.0, 0.0)];
@@ -59,7 +57,7 @@ impl Act for Start {
             return Ok(figures.into());
         }
 
-        let end = Duration::from_secs_f64(PLOTTED_LIMITS * limit.max(first / 2.0));
+        let end = Duration::from_secs_f64((PLOTTED_LIMITS * limit).max(first + PLOTTED_MORE * limit));
         let mut at = HEAD;
         let mut buffer = vec![0; 64 * 1024];
         while begin.elapsed() < end && body.left() > 0 {

@@ -6,10 +6,7 @@ use crate::{
     rows::{Candidate, Row},
     stage::{self, Places, Stage},
 };
-use std::{
-    io, thread,
-    time::{Duration, Instant},
-};
+use std::{io, thread, time::Duration};
 use vozduxan_swarm::{Album, PeerSpec};
 
 /// Parts of the swarm's rate that the peers have.
@@ -39,7 +36,6 @@ impl Act for Sustain {
         let truth = stage.truth(0)?;
         let host = stage.fresh(candidate, repeat)?;
         let fastest = &stage.swarm.peers()[0].proxy;
-        let begin = Instant::now();
         let stream = host.prepare(&stage.input(), stage.file(0), true)?;
         let heard = thread::scope(|scope| {
             let freezer = scope.spawn(|| {
@@ -48,7 +44,7 @@ impl Act for Sustain {
                 thread::sleep(FREEZE_FOR);
                 fastest.unfreeze()
             });
-            let heard = player::play(&stream.url, &truth, stage.row.duration(), begin);
+            let heard = player::play(&stream, &truth, stage.row.duration());
             freezer.join().unwrap_or_else(|_| Err(io::Error::other("the freezer panicked")))?;
             heard
         })?;

@@ -9,7 +9,6 @@ use crate::{
 use std::{
     fs, io,
     process::{Command, Stdio},
-    time::Instant,
 };
 use vozduxan_swarm::audio::{Encoded, Format, ffmpeg};
 
@@ -58,13 +57,12 @@ impl Act for Tail {
     fn measure(&mut self, candidate: Candidate, repeat: usize) -> io::Result<Sample> {
         let Self { stage, moov } = self;
         let host = stage.fresh(candidate, repeat)?;
-        let begin = Instant::now();
         let stream = host.prepare(&stage.input(), stage.file(0), true)?;
         let output = Command::new("ffprobe")
             .args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", &stream.url])
             .stdin(Stdio::null())
             .output()?;
-        let time = begin.elapsed().as_secs_f64();
+        let time = stream.called.elapsed().as_secs_f64();
         let text = String::from_utf8_lossy(&output.stdout);
         let seconds: f64 = text.trim().parse().unwrap_or(0.0);
         if (seconds - stage.row.seconds as f64).abs() > 1.0 {

@@ -39,7 +39,7 @@ pub fn bytes_over_time(result: &RowResult) -> Option<String> {
     }
     let x = |time: f64| LEFT + time.min(seconds) / seconds * (RIGHT - LEFT);
     let y = |size: f64| BOTTOM - size.min(bytes) / bytes * (BOTTOM - TOP);
-    // A curve stays where it is until more bytes come.
+    // A curve stays where it is until more bytes come, and ends where its measurement did.
     let steps = |curve: &Curve| {
         let mut points = String::new();
         let mut last = 0.0;
@@ -47,7 +47,6 @@ pub fn bytes_over_time(result: &RowResult) -> Option<String> {
             let _ = write!(points, "{:.1},{:.1} {:.1},{:.1} ", x(time), y(last), x(time), y(size));
             last = size;
         }
-        let _ = write!(points, "{:.1},{:.1}", x(seconds), y(last));
         points
     };
     let mut out = begin(450.0, &format!("{}: bytes at the client over time", result.row.name));

@@ -99,7 +99,7 @@ mod tests {
             (0.1855, Unit::Seconds, "186 ms"),
             (0.0123, Unit::Seconds, "12.3 ms"),
             (0.00022, Unit::Seconds, "220 us"),
-            (3.735, Unit::Seconds, "3.74 s"),
+            (3.736, Unit::Seconds, "3.74 s"),
             (0.0, Unit::Seconds, "0 s"),
             (24.26, Unit::Megabytes, "24.3 MB"),
             (1.0, Unit::Plain, "1"),
