@@ -35,12 +35,13 @@ impl Act for Many {
             truth.check(0, &head)?;
             Ok((stream, truth, time))
         };
-        let streams: Vec<_> = thread::scope(|scope| {
-            let tracks = stages.iter().flat_map(|stage| (0..row.tracks).map(move |track| (stage, track)));
-            let threads: Vec<_> =
-                tracks.map(|(stage, track)| scope.spawn(move || start(stage, track))).collect();
-            threads.into_iter().map(join).collect::<io::Result<_>>()
+        // One after the other within a torrent, where a new main stream supersedes one that is being prepared.
+        let starts = |stage| (0..row.tracks).map(|track| start(stage, track)).collect::<io::Result<Vec<_>>>();
+        let streams = thread::scope(|scope| {
+            let threads: Vec<_> = stages.iter().map(|stage| scope.spawn(move || starts(stage))).collect();
+            threads.into_iter().map(join).collect::<io::Result<Vec<_>>>()
         })?;
+        let streams: Vec<_> = streams.into_iter().flatten().collect();
         let first = streams.iter().map(|(.., time)| *time).fold(0.0, f64::max);
         // The tracks of one torrent share its line.
         let bytes = (0..row.tracks).map(|track| stages[0].needed(track, 0..HEAD)).sum();
