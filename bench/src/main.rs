@@ -95,6 +95,7 @@ fn run(options: &Options, rows: &[Row]) -> io::Result<ExitCode> {
     fs::create_dir_all(&options.out)?;
     let out = options.out.canonicalize()?;
     let places = Places { programs: options.programs.clone(), out };
+    places.sweep()?;
     let load = proc::load();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if load > BUSY * cores as f64 {

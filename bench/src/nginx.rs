@@ -2,8 +2,7 @@
 
 use crate::proc::{self, Facts};
 use std::{
-    fs,
-    io::{self, ErrorKind},
+    fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -14,9 +13,14 @@ use std::{
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Starts the program in the arguments, and ends it with its own input: so nginx does not outlive the benchmark, however
+/// that ends.
+const GUARD: &str = "\"$@\" & read -r _; kill $!; wait $!";
+
 /// A running nginx. Dropping it ends the process.
 pub struct Nginx {
-    process: Child,
+    guard: Child,
+    process: u32,
     url: String,
 }
 
@@ -31,32 +35,36 @@ impl Nginx {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let config = folder.join("nginx.conf");
         fs::write(&config, configuration(file, folder, port))?;
-        let spawn = |program: &str| {
-            let mut command = Command::new(program);
-            command.arg("-c").arg(&config).arg("-p").arg(folder).args(["-e", "stderr"]);
-            command.stdin(Stdio::null()).stderr(fs::File::create(folder.join("nginx.log"))?).spawn()
-        };
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", GUARD, "sh", "nginx", "-c"])
+            .arg(&config)
+            .arg("-p")
+            .arg(folder)
+            .args(["-e", "stderr"]);
         // Debian keeps it where only root's PATH leads.
-        let spawned = match spawn("nginx") {
-            Err(error) if error.kind() == ErrorKind::NotFound => spawn("/usr/sbin/nginx"),
-            other => other,
-        };
-        let process = spawned.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                io::Error::new(error.kind(), "nginx is not installed: `scripts/setup.sh bench` does it")
-            }
-            _ => error,
-        })?;
-        let nginx = Self { process, url: format!("http://127.0.0.1:{port}/stream") };
+        command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
+        command.stdin(Stdio::piped()).stderr(fs::File::create(folder.join("nginx.log"))?);
+        let url = format!("http://127.0.0.1:{port}/stream");
+        let mut nginx = Self { guard: command.spawn()?, process: 0, url };
         let begin = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        loop {
+            // It writes its number before it listens.
+            let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+            let process =
+                fs::read_to_string(folder.join("nginx.pid")).ok().and_then(|text| text.trim().parse().ok());
+            if let (true, Some(process)) = (listens, process) {
+                nginx.process = process;
+                return Ok(nginx);
+            }
             if begin.elapsed() > PATIENCE {
                 let log = fs::read_to_string(folder.join("nginx.log")).unwrap_or_default();
-                return Err(io::Error::other(format!("nginx does not listen: {log}")));
+                return Err(io::Error::other(format!(
+                    "nginx does not listen (`scripts/setup.sh bench` installs it): {log}"
+                )));
             }
             thread::sleep(Duration::from_millis(5));
         }
-        Ok(nginx)
     }
 
     /// Where the file is.
@@ -69,15 +77,15 @@ impl Nginx {
     /// # Errors
     /// When it has ended.
     pub fn facts(&self) -> io::Result<Facts> {
-        proc::look(self.process.id())
+        proc::look(self.process)
     }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Ended already: nothing to do.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        // The end of its input ends it.
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 

@@ -24,6 +24,9 @@ const SILENCE: Duration = Duration::from_millis(700);
 /// What open connections without requests carry in that time at most: keep-alives.
 const SILENCE_BYTES: u64 = 2_000;
 
+/// How the names of folders begin that go away with a row; the number of their process follows.
+const SCRATCH: &str = "scratch-";
+
 /// Where everything of one run is.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -31,6 +34,24 @@ pub struct Places {
     pub programs: PathBuf,
     /// Results, logs, large files that are made once.
     pub out: PathBuf,
+}
+
+impl Places {
+    /// Removes what runs that were killed have left.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.out)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let process = name.to_str().and_then(|name| name.strip_prefix(SCRATCH)?.split('-').next());
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The true bytes of a file.
@@ -83,7 +104,8 @@ impl Hosts {
     /// When folders cannot be made.
     pub fn new(places: &Places, row: &Row) -> io::Result<Self> {
         fs::create_dir_all(places.out.join("logs"))?;
-        let scratch = tempfile::Builder::new().prefix("scratch-").tempdir_in(&places.out)?;
+        let prefix = format!("{SCRATCH}{}-", std::process::id());
+        let scratch = tempfile::Builder::new().prefix(&prefix).tempdir_in(&places.out)?;
         Ok(Self { places: places.clone(), row: row.clone(), scratch })
     }
 
@@ -267,6 +289,20 @@ pub fn crowd(places: &Places, row: &Row, count: usize) -> io::Result<Vec<Stage>>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_ended_runs_have_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mine = format!("{SCRATCH}{}-a", std::process::id());
+        let dead = format!("{SCRATCH}999999999-a");
+        for name in [&mine, &dead, "made"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let places = Places { programs: PathBuf::new(), out: dir.path().to_owned() };
+        places.sweep().unwrap();
+        let left = |name: &str| dir.path().join(name).exists();
+        assert_eq!((left(&mine), left(&dead), left("made")), (true, false, true));
+    }
 
     #[test]
     fn a_wrong_byte_is_found() {

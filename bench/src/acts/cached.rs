@@ -82,7 +82,9 @@ fn open(places: &Places, row: &Row, wanted: Wanted) -> io::Result<Box<dyn Act>> 
         Torrent::read(fs::read(&torrent)?)?
     } else {
         let facts = Torrent::make(&folder, &spec)?;
-        fs::write(&torrent, &facts.bytes)?;
+        let unfinished = hosts.scratch().join("unfinished.torrent");
+        fs::write(&unfinished, &facts.bytes)?;
+        fs::rename(unfinished, &torrent)?;
         facts
     };
     let index = facts.files.iter().position(|file| !file.pad).expect("an album has a track");
