@@ -21,6 +21,18 @@ PROFILE = dev
 # CMake's build directory; one for each profile.
 BUILD = build/$(PROFILE)
 
+# bench: the rows to measure, of bench/rows.toml; nothing: all.
+ROW =
+# bench: measurements of each figure.
+N = 5
+# bench: candidates, separated by commas; nothing: those of each row.
+ONLY =
+# bench: RATE (bytes per second of each peer), RTT (ms), PEERS, PIECE (KiB), TRACK (1000 bytes), SECONDS, KIND
+# (v1, v2, hybrid) instead of the rows' own.
+bench_flags = --repeats '$(N)' $(if $(ONLY),--only '$(ONLY)') $(if $(RATE),--rate '$(RATE)') \
+	$(if $(RTT),--rtt-ms '$(RTT)') $(if $(PEERS),--peers '$(PEERS)') $(if $(PIECE),--piece-kib '$(PIECE)') \
+	$(if $(TRACK),--track-kb '$(TRACK)') $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(KIND),--kind '$(KIND)')
+
 cargo_target = $${CARGO_TARGET_DIR:-target}
 play_flags = $(if $(FILE),--file '$(FILE)') $(if $(LOG),--log) $(if $(SILENT),--silent)
 swarm = $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/vozduxan-swarm
@@ -59,6 +71,15 @@ c-test: ## the C, C++, Rust and Python hosts by ctest, those that stream inside 
 	@# Four at a time on any machine: they mostly wait for lines of a fixed rate, and for a timeout of 90 s.
 	@ctest --test-dir '$(BUILD)' --output-on-failure --parallel 4
 
+bench: PROFILE = release
+bench: setup-bench ## measures the engine and others against what physics allows: ROW='seek switch' N=5, results in target/bench
+	@mkdir -p '$(BUILD)'
+	@cmake -S . -B '$(BUILD)' -DVOZDUXAN_CARGO_PROFILE='$(PROFILE)' -DCMAKE_RULE_MESSAGES=OFF -DVOZDUXAN_BUILD_BENCH=ON \
+		>'$(BUILD).log' 2>&1 || { cat '$(BUILD).log' >&2; exit 1; }
+	@cmake --build '$(BUILD)' --target bench_engine bench_naive
+	@cargo build -q --locked -p vozduxan-bench
+	@"$(cargo_target)/debug/vozduxan-bench" --programs '$(BUILD)/bench' --out "$(cargo_target)/bench" $(bench_flags) $(ROW)
+
 header: ## writes include/vozduxan.h anew from src/abi
 	UPDATE_HEADER=1 cargo test -q --locked --test header
 
@@ -84,7 +105,7 @@ clean: ## removes what was built
 	rm -rf build
 	cargo clean -q
 
-setup-play setup-test:
+setup-play setup-test setup-bench:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan
+.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs what `make play` or `make test` needs and this machine lacks.
+# Installs what `make play`, `make test` or `make bench` needs and this machine lacks.
 #
 #   scripts/setup.sh play    to build the library and the demonstration
 #   scripts/setup.sh test    the same, and what the tests use besides
+#   scripts/setup.sh bench   to build the library, and what the benchmark compares it with
 #
 # Looks first and installs only what is missing, by apt; when nothing is missing it says nothing, needs no root and no
 # network. Without apt it names what is missing.
@@ -71,9 +72,9 @@ name_packages() {
 }
 
 case ${1-} in
-play | test) ;;
+play | test | bench) ;;
 *)
-	say "usage: scripts/setup.sh play|test"
+	say "usage: scripts/setup.sh play|test|bench"
 	exit 2
 	;;
 esac
@@ -95,13 +96,19 @@ if [ "$1" = test ]; then
 	{ have chromedriver || have chromium.chromedriver; } || wanted="$wanted chromium-driver"
 	want valgrind have valgrind
 fi
+if [ "$1" = bench ]; then
+	# For the row `tail`: its file, and ffprobe.
+	want ffmpeg have ffprobe
+	# In /usr/sbin, which is not on everybody's PATH.
+	{ have nginx || [ -x /usr/sbin/nginx ]; } || wanted="$wanted nginx-light"
+fi
 
 check_rust
 if [ -z "$needed$wanted" ]; then
 	exit 0
 fi
 if ! have apt-get; then
-	[ -z "$wanted" ] || say "not installed, the tests that use them say so:$wanted"
+	[ -z "$wanted" ] || say "not installed, what uses them says so:$wanted"
 	[ -n "$needed" ] || exit 0
 	say "missing:$needed (Debian's names). apt is not here, so install them yourself:"
 	name_packages "$1"
@@ -125,5 +132,5 @@ if [ -n "$needed" ]; then
 fi
 for package in $wanted; do
 	apt install -y --no-install-recommends "$package" ||
-		say "$package could not be installed, see above; the tests that use it say so and do without"
+		say "$package could not be installed, see above; what uses it says so and does without"
 done

@@ -287,7 +287,18 @@ fn rules_are_pure_and_rooms_mind_their_business() {
 
 #[test]
 fn files_are_short_enough_to_read() {
-    let folders = ["src", "tests", "benches", "cxx", "c-tests", "swarm/src", "swarm/cxx", "play/src"];
+    let folders = [
+        "src",
+        "tests",
+        "benches",
+        "cxx",
+        "c-tests",
+        "swarm/src",
+        "swarm/cxx",
+        "play/src",
+        "bench/src",
+        "bench/cxx",
+    ];
     let endings = ["rs", "c", "h", "cc", "cpp", "cmake", "txt"];
     check(folders.iter().flat_map(|folder| files(folder, &endings)).collect(), length);
 }

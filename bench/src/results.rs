@@ -1,0 +1,187 @@
+//! What the measurements of a row say together: medians, ratios to the limit, verdicts.
+
+use crate::{
+    acts::{Curves, Sample, Unit},
+    rows::{Candidate, Row},
+    stats::{self, Summary},
+};
+use serde::Serialize;
+
+/// All of a row.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowResult {
+    /// The row, as the command line left it.
+    pub row: Row,
+    /// Its candidates, in the row's order.
+    pub candidates: Vec<CandidateResult>,
+}
+
+/// What one candidate reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct CandidateResult {
+    /// Who.
+    pub candidate: Candidate,
+    /// Figures, the main one first.
+    pub figures: Vec<FigureResult>,
+    /// What went wrong, one text for each measurement that failed.
+    pub failures: Vec<String>,
+    /// Bytes over time of the first measurement.
+    pub curve: Option<Curves>,
+}
+
+/// One figure over all measurements.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FigureResult {
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// Median and range.
+    pub summary: Summary,
+    /// Each measurement.
+    pub values: Vec<f64>,
+    /// The median of the limits, which differ where places do.
+    pub limit: Option<f64>,
+    /// The median of each measurement's ratio to its own limit.
+    pub ratio: Option<f64>,
+    /// What the median has to reach; of the engine only.
+    pub target: Option<f64>,
+    /// Measurements that were better than their limit, which cannot be.
+    pub impossible: usize,
+}
+
+impl FigureResult {
+    /// Whether the target is met; `None` without one. The smaller figure is the better one everywhere that has a target.
+    pub fn passes(&self) -> Option<bool> {
+        self.target.map(|target| self.summary.median <= target)
+    }
+}
+
+impl CandidateResult {
+    /// Sums up what was measured. `changed`: the row is not as in the table, so that targets have to be scaled.
+    pub fn new(
+        row: &Row,
+        changed: bool,
+        candidate: Candidate,
+        measured: Vec<Result<Sample, String>>,
+    ) -> Self {
+        let mut samples = Vec::new();
+        let mut failures = Vec::new();
+        for one in measured {
+            match one {
+                Ok(sample) => samples.push(sample),
+                Err(text) => failures.push(text),
+            }
+        }
+        let mut figures: Vec<FigureResult> = Vec::new();
+        for first in samples.iter().flat_map(|sample| &sample.figures) {
+            if figures.iter().any(|figure| figure.name == first.name) {
+                continue;
+            }
+            let same = samples.iter().flat_map(|sample| &sample.figures).filter(|one| one.name == first.name);
+            let (values, limits): (Vec<f64>, Vec<Option<f64>>) =
+                same.map(|one| (one.value, one.limit)).unzip();
+            let pairs = || values.iter().zip(&limits).filter_map(|(value, limit)| Some((*value, (*limit)?)));
+            let ratios: Vec<f64> = pairs().map(|(value, limit)| value / limit).collect();
+            let limits: Vec<f64> = pairs().map(|(_, limit)| limit).collect();
+            let Some(summary) = stats::summary(&values) else { continue };
+            let limit = stats::summary(&limits).map(|summary| summary.median);
+            let target =
+                if candidate == Candidate::Engine { target(row, changed, first.name, limit) } else { None };
+            figures.push(FigureResult {
+                name: first.name,
+                unit: first.unit,
+                summary,
+                limit,
+                ratio: stats::summary(&ratios).map(|summary| summary.median),
+                target,
+                impossible: ratios.iter().filter(|ratio| **ratio < 1.0).count(),
+                values,
+            });
+        }
+        let curve = samples.into_iter().find_map(|sample| sample.curve);
+        Self { candidate, figures, failures, curve }
+    }
+
+    /// Whether everything was measured and every target met.
+    pub fn passes(&self) -> bool {
+        self.failures.is_empty() && self.figures.iter().all(|figure| figure.passes() != Some(false))
+    }
+}
+
+impl RowResult {
+    /// Whether the engine meets the row's targets.
+    pub fn passes(&self) -> bool {
+        let mut engines = self.candidates.iter().filter(|result| result.candidate == Candidate::Engine);
+        engines.all(CandidateResult::passes)
+    }
+
+    /// Whether somebody was better than physics allows, so that the limit or the swarm is wrong.
+    pub fn impossible(&self) -> bool {
+        self.candidates.iter().flat_map(|result| &result.figures).any(|figure| figure.impossible > 0)
+    }
+}
+
+/// The target of a figure. In another swarm than the table's it is as many times the limit as in the table's; where
+/// the table knows no limit, there is none then.
+fn target(row: &Row, changed: bool, name: &str, limit: Option<f64>) -> Option<f64> {
+    let target = *row.targets.get(name)?;
+    if !changed || target == 0.0 {
+        return Some(target);
+    }
+    Some(target / row.limits.get(name)? * limit?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{acts::Figure, rows};
+
+    fn row() -> Row {
+        let mut row = rows::table().unwrap().swap_remove(0);
+        row.targets = [("first".into(), 0.2), ("stalls".into(), 0.0)].into();
+        row.limits = [("first".into(), 0.1)].into();
+        row
+    }
+
+    fn sample(first: f64, limit: f64) -> Result<Sample, String> {
+        Ok(vec![Figure::limited("first", first, limit), Figure::plain("stalls", 0.0)].into())
+    }
+
+    #[test]
+    fn medians_ratios_and_targets() {
+        let measured = vec![sample(0.3, 0.1), sample(0.15, 0.1), sample(0.19, 0.1)];
+        let result = CandidateResult::new(&row(), false, Candidate::Engine, measured);
+        let first = &result.figures[0];
+        assert_eq!((first.summary.median, first.limit, first.target), (0.19, Some(0.1), Some(0.2)));
+        assert!((first.ratio.unwrap() - 1.9).abs() < 1e-9);
+        assert!(result.passes());
+        let slow = CandidateResult::new(&row(), false, Candidate::Engine, vec![sample(0.21, 0.1)]);
+        assert!(!slow.passes());
+        let naive = CandidateResult::new(&row(), false, Candidate::Naive, vec![sample(0.21, 0.1)]);
+        assert_eq!(naive.figures[0].target, None);
+    }
+
+    #[test]
+    fn another_swarm_has_another_target() {
+        let result = CandidateResult::new(&row(), true, Candidate::Engine, vec![sample(0.5, 0.3)]);
+        assert!((result.figures[0].target.unwrap() - 0.6).abs() < 1e-9);
+        // Nothing is nothing everywhere.
+        assert_eq!(result.figures[1].target, Some(0.0));
+        let unknown = Row { limits: Default::default(), ..row() };
+        let result = CandidateResult::new(&unknown, true, Candidate::Engine, vec![sample(0.5, 0.3)]);
+        assert_eq!(result.figures[0].target, None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_noticed_and_failures_fail() {
+        let quick =
+            CandidateResult::new(&row(), false, Candidate::Naive, vec![sample(0.2, 0.1), sample(0.09, 0.1)]);
+        assert_eq!(quick.figures[0].impossible, 1);
+        let result = RowResult { row: row(), candidates: vec![quick] };
+        assert!(result.impossible());
+        let failed =
+            CandidateResult::new(&row(), false, Candidate::Engine, vec![sample(0.1, 0.1), Err("x".into())]);
+        assert!(!failed.passes() && failed.figures.len() == 2);
+    }
+}
