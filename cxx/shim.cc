@@ -273,6 +273,21 @@ void Shim::command(std::uint32_t const torrent, rust::Slice<Command const> const
   });
 }
 
+void Shim::dial(std::uint32_t const torrent, std::uint32_t const peer, rust::Str const address,
+                std::uint16_t const port, bool const utp) const {
+  Torrent found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  lt::error_code error;
+  lt::tcp::endpoint const endpoint(lt::make_address(std::string(address), error), port);
+  if (error) return;
+  lt::session_handle const session = *state_->session;
+  // As in `command`.
+  found.handle.add_extension([tap = found.tap, session, peer, endpoint, utp](lt::torrent_handle const&, lt::client_data_t) {
+    tap->dial(session, peer, endpoint, utp);
+    return std::shared_ptr<lt::torrent_plugin>();
+  });
+}
+
 void Shim::request_resume(std::uint32_t const torrent) const {
   Torrent const found = state_->find(torrent);
   if (found.handle.is_valid()) {

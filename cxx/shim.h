@@ -39,6 +39,7 @@ class Shim {
   Metadata metadata(std::uint32_t torrent) const;
   bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
+  void dial(std::uint32_t torrent, std::uint32_t peer, rust::Str address, std::uint16_t port, bool utp) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;

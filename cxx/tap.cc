@@ -9,9 +9,12 @@
 #include <libtorrent/bitfield.hpp>
 #include <libtorrent/error_code.hpp>
 #include <libtorrent/operations.hpp>
+#include <libtorrent/peer_info.hpp>
 #include <libtorrent/peer_request.hpp>
 #include <libtorrent/socket_io.hpp>
 #include <libtorrent/torrent_status.hpp>
+
+#include "vozduxan/cxx/dial.h"
 
 namespace vozduxan {
 namespace {
@@ -40,6 +43,13 @@ void put_message(std::string& out, Command const& command) {
   put(out, command.length);
 }
 
+// 127.0.0.1:80 or [::1]:80.
+std::string text_of(lt::tcp::endpoint const& endpoint) {
+  std::string const address = endpoint.address().to_string();
+  std::string const port = std::to_string(endpoint.port());
+  return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
+}
+
 std::uint32_t number(lt::piece_index_t const piece) { return static_cast<std::uint32_t>(static_cast<int>(piece)); }
 
 }  // namespace
@@ -48,6 +58,7 @@ class PeerTap final : public lt::peer_plugin {
  public:
   PeerTap(std::shared_ptr<TorrentTap> torrent, std::uint32_t const peer) : torrent_(std::move(torrent)), peer_(peer) {}
 
+  void on_connected() override { torrent_->report(EventKind::PeerConnected, peer_); }
   bool on_handshake(lt::span<char const>) override {
     torrent_->report(EventKind::PeerReady, peer_);
     return true;
@@ -132,7 +143,10 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   peers_.emplace(number, peer);
   Event event = make_event(EventKind::PeerNew, torrent_);
   event.peer = number;
-  event.text = rust::String::lossy(peer.remote().address().to_string() + ":" + std::to_string(peer.remote().port()));
+  event.text = rust::String::lossy(text_of(peer.remote()));
+  lt::peer_info info;
+  peer.get_peer_info(info);
+  event.offset = (peer.is_outgoing() ? 1U : 0U) | ((info.flags & lt::peer_info::utp_socket) ? 2U : 0U);
   events_->push(std::move(event));
   return std::make_shared<PeerTap>(shared_from_this(), number);
 }
@@ -150,6 +164,22 @@ void TorrentTap::on_files_checked() {
 
 void TorrentTap::on_state(lt::torrent_status::state_t const state) {
   if (state == lt::torrent_status::checking_files) report(EventKind::CheckingFiles, 0);
+}
+
+void TorrentTap::dial(lt::session_handle const& session, std::uint32_t const number, lt::tcp::endpoint const& address,
+                      bool const utp) {
+  auto const peer = peers_.find(number);
+  if (peer != peers_.end() && !peer->second.is_disconnecting()) {
+    // A copy: on_disconnect takes the entry out.
+    lt::peer_connection_handle connection = peer->second;
+    connection.disconnect(lt::errors::timed_out_no_handshake, lt::operation_t::connect);
+  }
+  connect_now(session, handle_, address, utp, [this] {
+    dialing_ = true;
+    handle_.pause();
+    dialing_ = false;
+    handle_.resume();
+  });
 }
 
 void TorrentTap::apply(std::vector<Command> const& commands) {

@@ -47,8 +47,10 @@ pub mod raw {
 
     #[derive(Debug)]
     enum EventKind {
-        /// A connection exists (not yet established); text: address.
+        /// A connection exists (not yet established); text: address and port; offset: 1 we opened it, 2 by uTP.
         PeerNew,
+        /// A connection that we opened is established; the handshake follows.
+        PeerConnected,
         /// The BitTorrent handshake is done.
         PeerReady,
         /// The connection ended; text: why.
@@ -166,6 +168,8 @@ pub mod raw {
         /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.
         fn set_metadata(self: &Shim, torrent: u32, torrent_file: &[u8]) -> bool;
         fn command(self: &Shim, torrent: u32, commands: &[Command]);
+        /// Ends the connection `peer`, if it is still there, and connects to the address at once, by uTP or TCP.
+        fn dial(self: &Shim, torrent: u32, peer: u32, address: &str, port: u16, utp: bool);
         fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
         fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
         fn request_resume(self: &Shim, torrent: u32);

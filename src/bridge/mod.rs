@@ -6,6 +6,7 @@
 mod ffi;
 mod tuning;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cxx::UniquePtr;
@@ -96,6 +97,11 @@ impl Bridge {
         if !commands.is_empty() {
             self.shim.command(torrent, commands);
         }
+    }
+
+    /// Ends the connection `peer`, if it is still there, and connects to `address` at once, by uTP or TCP.
+    pub fn dial(&self, torrent: u32, peer: u32, address: SocketAddr, utp: bool) {
+        self.shim.dial(torrent, peer, &address.ip().to_string(), address.port(), utp);
     }
 
     /// Asks for resume data; it comes as an event.

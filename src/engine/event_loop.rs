@@ -21,6 +21,7 @@ use super::disk::{Disk, Job as DiskJob};
 use super::inbox::{Command, Inbox, Stored};
 use super::input::Source;
 use super::prepare::{Job, Prepare};
+use super::reach::Reach;
 use super::streams::Streams;
 use super::telling::narrate;
 use super::torrent::{DISK_RETRY, Torrent};
@@ -70,6 +71,7 @@ pub struct Engine {
     /// Torrents whose data is being deleted, and who wants them meanwhile.
     pub(super) deleting: BTreeMap<InfoHash, Vec<Command>>,
     pub(super) next_id: u32,
+    pub(super) reach: Reach,
     epoch: Instant,
     stopping: bool,
 }
@@ -85,6 +87,7 @@ impl Engine {
         disk: Arc<Disk>,
         log: Logger,
         tuning: Tuning,
+        reach: Reach,
         epoch: Instant,
     ) -> Self {
         Self {
@@ -103,6 +106,7 @@ impl Engine {
             received: 0,
             deleting: BTreeMap::new(),
             next_id: 1,
+            reach,
             epoch,
             stopping: false,
         }
@@ -118,7 +122,8 @@ impl Engine {
         let mut events = Vec::new();
         while !self.stopping {
             let now = self.now();
-            let look = self.torrents.values().filter_map(|t| t.next_look(now)).min();
+            let looks = self.torrents.values().filter_map(|t| t.next_look(now));
+            let look = looks.chain(self.reach.next_look()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
             self.bridge.wait(sleep + Duration::from_micros(999));
@@ -142,6 +147,7 @@ impl Engine {
             self.command(command);
         }
         let now = self.now();
+        self.reach_out(now);
         let due: Vec<u32> = self
             .torrents
             .iter()
@@ -203,6 +209,7 @@ impl Engine {
             Command::Removed(key) => self.removed(key),
             Command::Evict(waiter) => self.evict(waiter),
             Command::Measured(usage, waiter) => self.measured(&usage, waiter),
+            Command::SpeaksUtp(address) => self.reach.answered(address, self.now()),
             Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
             Command::Stop => self.stopping = true,
         }
@@ -280,6 +287,7 @@ impl Engine {
             self.torrents.keys().for_each(|id| self.bridge.announce(*id));
             return;
         }
+        self.note_connection(&event, now);
         let id = event.torrent;
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);

@@ -1,5 +1,6 @@
 //! What other threads want from the engine's thread, in order.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -31,6 +32,8 @@ pub enum Command {
     Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),
+    /// An address has answered a probe.
+    SpeaksUtp(SocketAddr),
     /// The disk thread could not write.
     DiskTrouble(Error),
     /// Save what must be saved and end.
@@ -115,6 +118,7 @@ impl Command {
             | Self::Unreadable(..)
             | Self::Removed(_)
             | Self::Measured(_, None)
+            | Self::SpeaksUtp(_)
             | Self::DiskTrouble(_)
             | Self::Stop => {}
         }

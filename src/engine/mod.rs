@@ -2,11 +2,12 @@
 //!
 //! One thread, `vz-engine` (`event_loop`), owns all torrent state. Callers talk to it through `inbox` and wait on a
 //! `waiter`; HTTP transfers (`transfer`) see streams (`streams`) and verified pieces (`availability`) and never wait
-//! for that thread. `disk` is a thread of its own for everything that may wait for the disk.
+//! for that thread. `reach` and `dial` connect to peers. `disk` is a thread of its own for everything that may wait for the disk.
 
 mod adding;
 mod availability;
 mod config;
+mod dial;
 mod disk;
 mod error;
 mod event_loop;
@@ -18,6 +19,7 @@ mod listener;
 mod meter;
 mod prepare;
 mod quota;
+mod reach;
 mod session;
 mod streams;
 mod telling;
