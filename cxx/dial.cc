@@ -79,9 +79,9 @@ bool connect_now(lt::session_handle const& session, lt::torrent_handle const& ha
                  bool const utp, std::function<void()> const& nudge) {
   std::shared_ptr<lt::torrent> const torrent = handle.native_handle();
   if (!torrent) return false;
+  if (!find(peers_of(*torrent), address)) handle.connect_peer(address);
   lt::torrent_status const status = handle.status({});
   if (status.errc || (status.flags & lt::torrent_flags::paused)) return false;
-  if (!find(peers_of(*torrent), address)) handle.connect_peer(address);
   lt::torrent_peer* const wanted = find(peers_of(*torrent), address);
   if (!wanted || wanted->connection || wanted->banned || !wanted->connectable || wanted->failcount >= max_failures) {
     return false;

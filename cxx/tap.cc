@@ -14,6 +14,7 @@
 #include <libtorrent/socket_io.hpp>
 #include <libtorrent/torrent_status.hpp>
 
+#include "vozduxan/cxx/convert.h"
 #include "vozduxan/cxx/dial.h"
 
 namespace vozduxan {
@@ -41,13 +42,6 @@ void put_message(std::string& out, Command const& command) {
   put(out, command.piece);
   put(out, command.offset);
   put(out, command.length);
-}
-
-// 127.0.0.1:80 or [::1]:80.
-std::string text_of(lt::tcp::endpoint const& endpoint) {
-  std::string const address = endpoint.address().to_string();
-  std::string const port = std::to_string(endpoint.port());
-  return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
 }
 
 std::uint32_t number(lt::piece_index_t const piece) { return static_cast<std::uint32_t>(static_cast<int>(piece)); }

@@ -137,12 +137,18 @@ pub mod raw {
         v1: Vec<u8>,
         /// 32 bytes or empty.
         v2: Vec<u8>,
+        /// URLs in the .torrent file; empty where the metadata does not come from one.
+        trackers: Vec<String>,
     }
 
     struct MagnetInfo {
         v1: Vec<u8>,
         v2: Vec<u8>,
         name: String,
+        /// URLs (`tr=`).
+        trackers: Vec<String>,
+        /// Addresses with ports (`x.pe=`).
+        peers: Vec<String>,
     }
 
     unsafe extern "C++" {

@@ -163,6 +163,10 @@ pub struct Magnet {
     pub v1: Vec<u8>,
     /// 32 bytes or empty.
     pub v2: Vec<u8>,
+    /// URLs of its trackers.
+    pub trackers: Vec<String>,
+    /// Peers it names.
+    pub peers: Vec<SocketAddr>,
 }
 
 /// Reads a magnet URI (BEP 9, BEP 53).
@@ -170,5 +174,7 @@ pub struct Magnet {
 /// # Errors
 /// libtorrent's reason when it is none.
 pub fn inspect_magnet(uri: &str) -> Result<Magnet, Refusal> {
-    raw::inspect_magnet(uri).map(|m| Magnet { v1: m.v1, v2: m.v2 }).map_err(|e| e.to_string())
+    let magnet = raw::inspect_magnet(uri).map_err(|e| e.to_string())?;
+    let peers = magnet.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
+    Ok(Magnet { v1: magnet.v1, v2: magnet.v2, trackers: magnet.trackers, peers })
 }

@@ -29,6 +29,7 @@ impl Engine {
                     );
                 }
             }
+            self.add_sources(id, source);
             return Ok(id);
         }
         let id = self.next_id;
@@ -68,7 +69,24 @@ impl Engine {
             self.bridge.start_torrent(id);
         }
         self.torrents.insert(id, torrent);
+        if !by_magnet {
+            self.add_sources(id, source);
+        }
         Ok(id)
+    }
+
+    /// What a further magnet or .torrent file names beside the torrent itself: trackers and peers that this session, or
+    /// the one that stored the torrent, may not know. A private torrent keeps to its own trackers.
+    fn add_sources(&mut self, id: u32, source: &Source) {
+        let Some(torrent) = self.torrents.get(&id) else { return };
+        let private = |meta: &Option<Arc<Meta>>| meta.as_ref().is_some_and(|meta| meta.info.private_torrent);
+        if private(&torrent.meta) || private(&source.meta) {
+            return;
+        }
+        self.bridge.add_trackers(id, &source.trackers);
+        for peer in &source.peers {
+            self.bridge.dial(id, 0, *peer, false);
+        }
     }
 
     /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its

@@ -6,8 +6,9 @@
 //! 1. libtorrent connects by TCP, as most peers answer it. At the same moment one small packet asks the address whether
 //!    it speaks uTP ([`Command::Probe`]; `reach` sends it).
 //! 2. Its answer gives the round trip. TCP that has not come as far by then as it could is given up for uTP
-//!    ([`Command::Dial`]), as is TCP that was refused. Without an answer nothing is given up: an address where nobody
-//!    is costs three packets of 20 bytes and no second attempt.
+//!    ([`Command::Dial`]). Without an answer nothing is given up: an address where nobody is costs three packets of 20
+//!    bytes and no second attempt. Only TCP that is refused before there can be an answer is followed by uTP at once, for
+//!    a few addresses at a time.
 //! 3. What a handshake came by is remembered and taken first the next time.
 //!
 //! Where no packet of ours may be sent (a proxy stands between) uTP is tried only after TCP has failed.
@@ -89,7 +90,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// Changes of transport without a handshake between them; then the address is left to libtorrent for `BARRED`.
 const CHANGES: u8 = 2;
 const BARRED: Duration = Duration::from_secs(60);
-/// Addresses without a connection that are tried by uTP at a time when they cannot be asked first.
+/// Addresses at a time that are tried by uTP without an answer from them.
 const TRIES: usize = 8;
 /// Addresses remembered.
 const MEMORY: usize = 4096;
@@ -115,6 +116,8 @@ struct Way {
     asked: Option<(Duration, usize)>,
     /// TCP has failed: this torrent waits for the answer.
     waits: Option<u32>,
+    /// When TCP failed last, since a handshake.
+    tcp_failed: Option<Duration>,
     changes: u8,
     barred_until: Duration,
     used: Duration,
@@ -202,7 +205,10 @@ impl Dialer {
             let Some(way) = ways.get_mut(address) else { return false };
             // Nobody waits for the answer any more, or it is not coming.
             let wanted = way.waits.is_some() || attempts.values().any(|a| a.address == *address);
-            if !wanted || way.utp.is_some() || way.answer_until().is_none_or(|until| until <= now && way.repeat_at().is_none()) {
+            if !wanted
+                || way.utp.is_some()
+                || way.answer_until().is_none_or(|until| until <= now && way.repeat_at().is_none())
+            {
                 way.waits = None;
                 return false;
             }
@@ -238,6 +244,10 @@ impl Dialer {
                 let trip = trip.max(connected.saturating_sub(attempt.began));
                 connected + 2 * trip + (trip / 2).max(SLOW_HANDSHAKE)
             }
+            // There is nothing better to go back to.
+            (Transport::Utp, ..) if way.tcp_failed.is_some_and(|at| at + BARRED > attempt.began) => {
+                return None;
+            }
             (Transport::Utp, _, Some(trip)) => attempt.began + 4 * trip + UTP_SLACK,
             (Transport::Utp, _, None) => attempt.began + UNKNOWN,
         };
@@ -270,26 +280,25 @@ impl Dialer {
     /// A connection has ended; one without a handshake did not get through.
     fn ended(&mut self, peer: u32, now: Duration, out: &mut Vec<Command>) {
         let Some(attempt) = self.attempts.remove(&peer) else { return };
+        let tries = self.attempts.values().filter(|a| a.transport == Transport::Utp).count();
+        let asking = self.open.contains(&attempt.address);
         let Some(way) = self.ways.get_mut(&attempt.address) else { return };
         way.good = way.good.filter(|good| *good != attempt.transport);
         if attempt.transport == Transport::Utp {
             way.utp = None;
-            return self.change(0, &attempt, now, out);
-        }
-        if way.utp.is_some() {
-            return self.change(0, &attempt, now, out);
-        }
-        match self.means {
-            Means::TcpOnly => {}
-            Means::Probe => {
-                way.waits = Some(attempt.torrent);
-                self.ask(attempt.address, now, out);
+            if way.tcp_failed.is_none_or(|at| at + BARRED <= now) {
+                self.change(0, &attempt, now, out);
             }
-            Means::Try => {
-                let tries = self.attempts.values().filter(|a| a.transport == Transport::Utp).count();
-                if tries < TRIES {
-                    self.change(0, &attempt, now, out);
-                }
+            return;
+        }
+        way.tcp_failed = Some(now);
+        let may_try = tries < TRIES && (asking || self.means == Means::Try);
+        if way.utp.is_some() || may_try {
+            self.change(0, &attempt, now, out);
+        } else {
+            self.ask(attempt.address, now, out);
+            if let Some(way) = self.ways.get_mut(&attempt.address) {
+                way.waits = Some(attempt.torrent);
             }
         }
     }

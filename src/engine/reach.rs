@@ -39,7 +39,8 @@ pub struct Reach {
 impl Reach {
     /// Binds what is needed. Without a socket uTP is tried without asking.
     pub fn start(ways: &Ways, runtime: &Handle, inbox: &Arc<Inbox>) -> Self {
-        let prober = (ways.means == Means::Probe).then(|| Prober::start(&ways.from, runtime, inbox)).flatten();
+        let prober =
+            (ways.means == Means::Probe).then(|| Prober::start(&ways.from, runtime, inbox)).flatten();
         let means = if ways.means == Means::Probe && prober.is_none() { Means::Try } else { ways.means };
         Self { dialer: Dialer::new(means), prober, out: Vec::new() }
     }
@@ -183,7 +184,9 @@ fn packet(kind: u8, id: u16, seq: u16, ack: u16) -> [u8; HEADER] {
 /// The sequence number of a right answer.
 fn answer(bytes: &[u8], id: u16) -> Option<u16> {
     let header: &[u8; HEADER] = bytes.first_chunk()?;
-    let right = header[0] == STATE << 4 | 1 && header[2..4] == id.to_be_bytes() && header[18..20] == FIRST.to_be_bytes();
+    let right = header[0] == STATE << 4 | 1
+        && header[2..4] == id.to_be_bytes()
+        && header[18..20] == FIRST.to_be_bytes();
     right.then(|| u16::from_be_bytes([header[16], header[17]]))
 }
 

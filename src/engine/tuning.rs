@@ -117,7 +117,8 @@ pub fn ways(settings: &Settings) -> Ways {
 /// The addresses in libtorrent's `listen_interfaces` syntax: `address:port`, IPv6 in brackets, separated by commas; a
 /// letter after the port is a flag. Names of devices are left out.
 fn listened(list: &str) -> Vec<IpAddr> {
-    let host = |entry: &str| entry.trim().rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
+    let host =
+        |entry: &str| entry.trim().rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
     list.split(',').filter_map(host).filter_map(|host| host.parse().ok()).collect()
 }
 

@@ -3,8 +3,10 @@
 mod albums;
 #[path = "../support/host.rs"]
 mod host;
+mod reach;
 mod restart;
 mod seeks;
+mod sources;
 
 use std::time::{Duration, Instant};
 
