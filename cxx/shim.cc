@@ -261,6 +261,13 @@ bool Shim::set_metadata(std::uint32_t const torrent, rust::Slice<std::uint8_t co
   return found.handle.set_metadata(section);
 }
 
+bool Shim::set_info(std::uint32_t const torrent, rust::Slice<std::uint8_t const> const info) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return false;
+  // Checks the hash, both of a hybrid torrent (torrent::set_metadata).
+  return found.handle.set_metadata({reinterpret_cast<char const*>(info.data()), static_cast<std::ptrdiff_t>(info.size())});
+}
+
 void Shim::command(std::uint32_t const torrent, rust::Slice<Command const> const commands) const {
   Torrent found = state_->find(torrent);
   if (!found.handle.is_valid() || commands.empty()) return;

@@ -54,6 +54,8 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   bool dialing_ = false;
   lt::torrent_handle handle_;
   std::unordered_map<std::uint32_t, lt::peer_connection_handle> peers_;
+  // What peers call ut_metadata (BEP 9), of those that know it.
+  std::unordered_map<std::uint32_t, std::uint8_t> metadata_ids_;
 };
 
 }  // namespace vozduxan

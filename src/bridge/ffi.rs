@@ -57,6 +57,12 @@ pub mod raw {
         PeerGone,
         /// Requests the peer is ready to queue (BEP 10 `reqq`), in offset.
         PeerQueue,
+        /// The peer has metadata of this many bytes (BEP 9), in offset.
+        PeerMetadata,
+        /// A block of metadata, unchecked: its number in piece, bytes in data.
+        MetadataBlock,
+        /// The peer will not give the block of metadata in piece.
+        MetadataRefused,
         PeerChoke,
         PeerUnchoke,
         PeerHaveAll,
@@ -99,6 +105,8 @@ pub mod raw {
         Request,
         Cancel,
         Disconnect,
+        /// Ask for the block of metadata in piece (BEP 9).
+        Metadata,
     }
 
     /// What a peer is to be asked.
@@ -173,6 +181,8 @@ pub mod raw {
         fn metadata(self: &Shim, torrent: u32) -> Result<Metadata>;
         /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.
         fn set_metadata(self: &Shim, torrent: u32, torrent_file: &[u8]) -> bool;
+        /// Gives a torrent its info dictionary; false when the hash is another.
+        fn set_info(self: &Shim, torrent: u32, info: &[u8]) -> bool;
         fn command(self: &Shim, torrent: u32, commands: &[Command]);
         /// Ends the connection `peer`, if it is still there, and connects to the address at once, by uTP or TCP.
         fn dial(self: &Shim, torrent: u32, peer: u32, address: &str, port: u16, utp: bool);

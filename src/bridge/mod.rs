@@ -82,6 +82,11 @@ impl Bridge {
         self.shim.set_metadata(torrent, torrent_file)
     }
 
+    /// Gives a torrent its info dictionary; false when its hash is another.
+    pub fn set_info(&self, torrent: u32, info: &[u8]) -> bool {
+        self.shim.set_info(torrent, info)
+    }
+
     /// Takes a torrent out and adds it again under a new number with another save path; its files are checked there.
     pub fn move_torrent(&self, old: u32, new: u32, save_path: &str) -> Result<(), Refusal> {
         self.shim.move_torrent(old, new, save_path).map_err(|e| e.to_string())

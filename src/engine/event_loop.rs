@@ -163,6 +163,7 @@ impl Engine {
     /// Lets one torrent act on all that is new.
     fn settle(&mut self, id: u32) {
         let now = self.now();
+        self.ask_for_metadata(id, now);
         self.advance_jobs(id, now);
         let hungry = self.torrents.iter().any(|(other, torrent)| *other != id && torrent.is_hungry());
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
@@ -288,6 +289,7 @@ impl Engine {
             return;
         }
         self.note_connection(&event, now);
+        self.metadata_news(&event, now);
         let id = event.torrent;
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);

@@ -13,6 +13,7 @@ mod error;
 mod event_loop;
 mod head;
 mod inbox;
+mod info;
 mod input;
 mod jobs;
 mod listener;

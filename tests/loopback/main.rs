@@ -3,6 +3,7 @@
 mod albums;
 #[path = "../support/host.rs"]
 mod host;
+mod magnets;
 mod reach;
 mod restart;
 mod seeks;

@@ -64,11 +64,11 @@ fn a_peer_that_answers_both_is_connected_to_once() {
     let host = Host::start(&storage);
     let file = swarm.files()[0].index;
     let stream = host.prepare_torrent(&swarm, file);
+    // What the probe opened is closed again: the seeder has one peer.
+    assert_eq!(swarm.peers()[0].stats().expect("stats").peers, 1);
     let bytes = get(host.session.http_port(), &host.path(&stream), None).rest();
     same_as_source(&swarm, file, 0, &bytes);
     assert_eq!(swarm.peers()[0].proxy.counts().connections, 1);
-    // What the probe opened is closed again: the seeder has one peer.
-    assert_eq!(swarm.peers()[0].stats().expect("stats").peers, 1);
 }
 
 #[test]
@@ -113,9 +113,10 @@ fn a_peer_among_many_dead_addresses_plays() {
     let t = Instant::now();
     let stream = host.prepare_torrent(&swarm, file);
     println!("one of 91: {} ms", ms(t));
+    // Who took the connection was connected to once: libtorrent gives it up after 7 s and not before.
+    let connections: u64 = dead.iter().map(|proxy| proxy.counts().connections).sum();
+    let rounds = 1 + t.elapsed().as_secs() / 7;
+    assert!(connections <= 30 * rounds, "{connections} connections to 30 peers that hold them");
     let bytes = get(host.session.http_port(), &host.path(&stream), None).rest();
     same_as_source(&swarm, file, 0, &bytes);
-    // Who took the connection was connected to once, and by nobody again for want of uTP.
-    let connections: u64 = dead.iter().map(|proxy| proxy.counts().connections).sum();
-    assert!(connections <= 30, "{connections} connections to 30 peers that hold them");
 }
