@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bdecode.hpp>
 #include <libtorrent/file_storage.hpp>
 #include <libtorrent/load_torrent.hpp>
@@ -40,6 +41,12 @@ rust::Vec<std::uint8_t> to_bytes(char const* const data, std::size_t const lengt
   out.reserve(length);
   for (std::size_t i = 0; i < length; ++i) out.push_back(static_cast<std::uint8_t>(data[i]));
   return out;
+}
+
+std::string text_of(lt::tcp::endpoint const& endpoint) {
+  std::string const address = endpoint.address().to_string();
+  std::string const port = std::to_string(endpoint.port());
+  return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
 }
 
 lt::settings_pack to_settings(rust::Slice<Setting const> const settings) {
@@ -94,7 +101,12 @@ lt::add_torrent_params parse_resume(rust::Slice<std::uint8_t const> const bytes)
   return lt::read_resume_data(as_chars(bytes), limits());
 }
 
-Metadata inspect_torrent(rust::Slice<std::uint8_t const> const bytes) { return to_metadata(*parse_torrent(bytes)); }
+Metadata inspect_torrent(rust::Slice<std::uint8_t const> const bytes) {
+  auto const info = parse_torrent(bytes);
+  Metadata out = to_metadata(*info);
+  for (lt::announce_entry const& tracker : info->trackers()) out.trackers.push_back(rust::String::lossy(tracker.url));
+  return out;
+}
 
 Metadata inspect_resume(rust::Slice<std::uint8_t const> const bytes) {
   lt::add_torrent_params const params = parse_resume(bytes);
@@ -108,6 +120,8 @@ MagnetInfo inspect_magnet(rust::Str const uri) {
   out.v1 = hash_bytes(params.info_hashes.has_v1(), params.info_hashes.v1);
   out.v2 = hash_bytes(params.info_hashes.has_v2(), params.info_hashes.v2);
   out.name = rust::String::lossy(params.name);
+  for (std::string const& url : params.trackers) out.trackers.push_back(rust::String::lossy(url));
+  for (lt::tcp::endpoint const& peer : params.peers) out.peers.push_back(rust::String::lossy(text_of(peer)));
   return out;
 }
 

@@ -261,6 +261,13 @@ bool Shim::set_metadata(std::uint32_t const torrent, rust::Slice<std::uint8_t co
   return found.handle.set_metadata(section);
 }
 
+bool Shim::set_info(std::uint32_t const torrent, rust::Slice<std::uint8_t const> const info) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return false;
+  // Checks the hash, both of a hybrid torrent (torrent::set_metadata).
+  return found.handle.set_metadata({reinterpret_cast<char const*>(info.data()), static_cast<std::ptrdiff_t>(info.size())});
+}
+
 void Shim::command(std::uint32_t const torrent, rust::Slice<Command const> const commands) const {
   Torrent found = state_->find(torrent);
   if (!found.handle.is_valid() || commands.empty()) return;
@@ -289,6 +296,21 @@ void Shim::prioritize(std::uint32_t const torrent, rust::Slice<PieceOrder const>
     if (order.deadline_ms < 0) continue;
     found.handle.set_piece_deadline(lt::piece_index_t(static_cast<int>(order.piece)), order.deadline_ms);
   }
+}
+
+void Shim::dial(std::uint32_t const torrent, std::uint32_t const peer, rust::Str const address,
+                std::uint16_t const port, bool const utp) const {
+  Torrent found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  lt::error_code error;
+  lt::tcp::endpoint const endpoint(lt::make_address(std::string(address), error), port);
+  if (error) return;
+  lt::session_handle const session = *state_->session;
+  // As in `command`.
+  found.handle.add_extension([tap = found.tap, session, peer, endpoint, utp](lt::torrent_handle const&, lt::client_data_t) {
+    tap->dial(session, peer, endpoint, utp);
+    return std::shared_ptr<lt::torrent_plugin>();
+  });
 }
 
 void Shim::request_resume(std::uint32_t const torrent) const {

@@ -39,8 +39,10 @@ class Shim {
   void remove(std::uint32_t torrent) const;
   Metadata metadata(std::uint32_t torrent) const;
   bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;
+  bool set_info(std::uint32_t torrent, rust::Slice<std::uint8_t const> info) const;
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
   void prioritize(std::uint32_t torrent, rust::Slice<PieceOrder const> orders) const;
+  void dial(std::uint32_t torrent, std::uint32_t peer, rust::Str address, std::uint16_t port, bool utp) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;

@@ -1,6 +1,6 @@
 #include "vozduxan/cxx/tap.h"
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <string>
@@ -9,9 +9,14 @@
 #include <libtorrent/bitfield.hpp>
 #include <libtorrent/error_code.hpp>
 #include <libtorrent/operations.hpp>
+#include <libtorrent/peer_info.hpp>
 #include <libtorrent/peer_request.hpp>
 #include <libtorrent/socket_io.hpp>
+#include <libtorrent/torrent_info.hpp>
 #include <libtorrent/torrent_status.hpp>
+
+#include "vozduxan/cxx/convert.h"
+#include "vozduxan/cxx/dial.h"
 
 namespace vozduxan {
 namespace {
@@ -40,14 +45,29 @@ void put_message(std::string& out, Command const& command) {
   put(out, command.length);
 }
 
+// BEP 10 and BEP 9: an extended message with a dictionary, and what follows it.
+std::string metadata_message(std::uint8_t const id, int const type, std::int64_t const piece,
+                             std::string const& total = {}, lt::span<char const> const data = {}) {
+  std::string const body = "d8:msg_typei" + std::to_string(type) + "e5:piecei" + std::to_string(piece) + "e" + total + "e";
+  std::string out;
+  put(out, static_cast<std::uint32_t>(2 + body.size() + static_cast<std::size_t>(data.size())));
+  out.push_back(20);
+  out.push_back(static_cast<char>(id));
+  out += body;
+  out.append(data.data(), static_cast<std::size_t>(data.size()));
+  return out;
+}
+
 std::uint32_t number(lt::piece_index_t const piece) { return static_cast<std::uint32_t>(static_cast<int>(piece)); }
 
 }  // namespace
 
 class PeerTap final : public lt::peer_plugin {
  public:
-  PeerTap(std::shared_ptr<TorrentTap> torrent, std::uint32_t const peer) : torrent_(std::move(torrent)), peer_(peer) {}
+  PeerTap(std::shared_ptr<TorrentTap> torrent, std::uint32_t const peer, lt::peer_connection_handle connection)
+      : torrent_(std::move(torrent)), peer_(peer), connection_(std::move(connection)) {}
 
+  void on_connected() override { torrent_->report(EventKind::PeerConnected, peer_); }
   bool on_handshake(lt::span<char const>) override {
     torrent_->report(EventKind::PeerReady, peer_);
     return true;
@@ -58,11 +78,50 @@ class PeerTap final : public lt::peer_plugin {
       if (queue > 0 && queue < 100000) {
         torrent_->report(EventKind::PeerQueue, peer_, 0, static_cast<std::uint32_t>(queue));
       }
+      lt::bdecode_node const names = dictionary.dict_find_dict("m");
+      std::int64_t const id = names ? names.dict_find_int_value("ut_metadata", 0) : 0;
+      if (id > 0 && id < 256) torrent_->metadata_ids_[peer_] = static_cast<std::uint8_t>(id);
+      std::int64_t const size = dictionary.dict_find_int_value("metadata_size", 0);
+      if (id > 0 && id < 256 && size > 0 && size <= max_metadata) {
+        torrent_->report(EventKind::PeerMetadata, peer_, 0, static_cast<std::uint32_t>(size));
+      }
     }
     return true;
   }
+  // BEP 9. libtorrent's own plugin comes after this one and sees what is not claimed here.
+  bool on_extended(int const length, int const id, lt::span<char const> const body) override {
+    if (id != own_metadata_id || length > max_metadata_message ||
+        !lt::bt_peer_connection_handle(connection_).packet_finished()) {
+      return false;
+    }
+    lt::error_code error;
+    lt::bdecode_node const message = lt::bdecode(body, error);
+    if (error || message.type() != lt::bdecode_node::dict_t) return false;
+    std::int64_t const piece = message.dict_find_int_value("piece", -1);
+    if (piece < 0 || piece > max_metadata / metadata_block) return false;
+    switch (message.dict_find_int_value("msg_type", -1)) {
+      case 0:
+        wanted_.push_back(piece);
+        if (wanted_.size() > max_wanted) wanted_.erase(wanted_.begin());
+        serve();
+        return true;
+      case 1: {
+        lt::span<char const> const data = body.subspan(message.data_section().size());
+        Event event = make_event(EventKind::MetadataBlock, torrent_->torrent_);
+        event.peer = peer_;
+        event.piece = static_cast<std::uint32_t>(piece);
+        event.data = to_bytes(data.data(), static_cast<std::size_t>(data.size()));
+        torrent_->events_->push(std::move(event));
+        return false;
+      }
+      case 2: torrent_->report(EventKind::MetadataRefused, peer_, static_cast<std::uint32_t>(piece)); return false;
+      default: return false;
+    }
+  }
+  void tick() override { serve(); }
   void on_disconnect(lt::error_code const& error) override {
     torrent_->peers_.erase(peer_);
+    torrent_->metadata_ids_.erase(peer_);
     Event event = make_event(EventKind::PeerGone, torrent_->torrent_);
     event.peer = peer_;
     event.text = rust::String::lossy(error.message());
@@ -108,8 +167,47 @@ class PeerTap final : public lt::peer_plugin {
   }
 
  private:
+  // What libtorrent's handshake calls ut_metadata (ut_metadata.cpp, add_handshake).
+  static constexpr int own_metadata_id = 2;
+  static constexpr std::int64_t metadata_block = 16 * 1024;
+  static constexpr int max_metadata_message = 17 * 1024;
+  // As the setting max_metadata_size.
+  static constexpr std::int64_t max_metadata = 10'000'000;
+  static constexpr std::size_t max_wanted = 700;
+  // What a peer may have waiting in its send buffer before more is put there.
+  static constexpr int enough_to_send = 160 * 1024;
+
+  // Gives the peer the blocks of the metadata that it asked for. libtorrent's plugin would give what it has collected
+  // itself, which is not what the torrent has when the metadata came another way (set_metadata).
+  void serve() {
+    if (wanted_.empty()) return;
+    auto const known = torrent_->metadata_ids_.find(peer_);
+    if (known == torrent_->metadata_ids_.end()) return wanted_.clear();
+    // On the network thread these run inline.
+    std::shared_ptr<lt::torrent_info const> const info = torrent_->handle_.torrent_file();
+    lt::span<char const> const section = info ? info->info_section() : lt::span<char const>();
+    lt::peer_info state;
+    connection_.get_peer_info(state);
+    int room = enough_to_send - state.send_buffer_size;
+    std::size_t done = 0;
+    for (; done < wanted_.size() && room > 0; ++done) {
+      std::int64_t const begin = wanted_[done] * metadata_block;
+      bool const here = begin < section.size();
+      std::string const message =
+          here ? metadata_message(known->second, 1, wanted_[done],
+                                  "10:total_sizei" + std::to_string(section.size()) + "e",
+                                  section.subspan(begin, std::min<std::int64_t>(metadata_block, section.size() - begin)))
+               : metadata_message(known->second, 2, wanted_[done]);
+      connection_.send_buffer(message.data(), static_cast<int>(message.size()));
+      room -= static_cast<int>(message.size());
+    }
+    wanted_.erase(wanted_.begin(), wanted_.begin() + static_cast<std::ptrdiff_t>(done));
+  }
+
   std::shared_ptr<TorrentTap> torrent_;
   std::uint32_t peer_;
+  lt::peer_connection_handle connection_;
+  std::vector<std::int64_t> wanted_;
 };
 
 TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker)
@@ -132,9 +230,12 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   peers_.emplace(number, peer);
   Event event = make_event(EventKind::PeerNew, torrent_);
   event.peer = number;
-  event.text = rust::String::lossy(peer.remote().address().to_string() + ":" + std::to_string(peer.remote().port()));
+  event.text = rust::String::lossy(text_of(peer.remote()));
+  lt::peer_info info;
+  peer.get_peer_info(info);
+  event.offset = (peer.is_outgoing() ? 1U : 0U) | ((info.flags & lt::peer_info::utp_socket) ? 2U : 0U);
   events_->push(std::move(event));
-  return std::make_shared<PeerTap>(shared_from_this(), number);
+  return std::make_shared<PeerTap>(shared_from_this(), number, peer);
 }
 
 void TorrentTap::on_piece_pass(lt::piece_index_t const piece) { report(EventKind::PiecePassed, 0, number(piece)); }
@@ -152,6 +253,22 @@ void TorrentTap::on_state(lt::torrent_status::state_t const state) {
   if (state == lt::torrent_status::checking_files) report(EventKind::CheckingFiles, 0);
 }
 
+void TorrentTap::dial(lt::session_handle const& session, std::uint32_t const number, lt::tcp::endpoint const& address,
+                      bool const utp) {
+  auto const peer = peers_.find(number);
+  if (peer != peers_.end() && !peer->second.is_disconnecting()) {
+    // A copy: on_disconnect takes the entry out.
+    lt::peer_connection_handle connection = peer->second;
+    connection.disconnect(lt::errors::timed_out_no_handshake, lt::operation_t::connect);
+  }
+  connect_now(session, handle_, address, utp, [this] {
+    dialing_ = true;
+    handle_.pause();
+    dialing_ = false;
+    handle_.resume();
+  });
+}
+
 void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {
@@ -159,6 +276,11 @@ void TorrentTap::apply(std::vector<Command> const& commands) {
     if (peer == peers_.end() || peer->second.is_disconnecting()) continue;
     if (command.kind == CommandKind::Disconnect) {
       peer->second.disconnect(lt::errors::timed_out_no_request, lt::operation_t::bittorrent);
+      continue;
+    }
+    if (command.kind == CommandKind::Metadata) {
+      auto const id = metadata_ids_.find(command.peer);
+      if (id != metadata_ids_.end()) wire[command.peer] += metadata_message(id->second, 0, command.piece);
       continue;
     }
     put_message(wire[command.peer], command);

@@ -12,6 +12,8 @@
 
 #include <libtorrent/extensions.hpp>
 #include <libtorrent/peer_connection_handle.hpp>
+#include <libtorrent/session_handle.hpp>
+#include <libtorrent/socket.hpp>
 #include <libtorrent/torrent_handle.hpp>
 
 #include "vozduxan/cxx/events.h"
@@ -32,9 +34,14 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   void on_piece_failed(lt::piece_index_t piece) override;
   void on_files_checked() override;
   void on_state(lt::torrent_status::state_t state) override;
+  // True while `dial` pauses and resumes the torrent, which must not disconnect anybody (dial.cc).
+  bool on_pause() override { return dialing_; }
 
   // Network thread: sends the requests of one batch, one write per peer.
   void apply(std::vector<Command> const& commands);
+
+  // Network thread: ends the connection `peer`, if it is still there, and connects to `address` at once.
+  void dial(lt::session_handle const& session, std::uint32_t peer, lt::tcp::endpoint const& address, bool utp);
 
  private:
   friend class PeerTap;
@@ -44,8 +51,11 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::shared_ptr<EventQueue> events_;
   std::uint32_t torrent_;
   bool own_picker_;
+  bool dialing_ = false;
   lt::torrent_handle handle_;
   std::unordered_map<std::uint32_t, lt::peer_connection_handle> peers_;
+  // What peers call ut_metadata (BEP 9), of those that know it.
+  std::unordered_map<std::uint32_t, std::uint8_t> metadata_ids_;
 };
 
 }  // namespace vozduxan

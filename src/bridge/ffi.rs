@@ -47,14 +47,22 @@ pub mod raw {
 
     #[derive(Debug)]
     enum EventKind {
-        /// A connection exists (not yet established); text: address.
+        /// A connection exists (not yet established); text: address and port; offset: 1 we opened it, 2 by uTP.
         PeerNew,
+        /// A connection that we opened is established; the handshake follows.
+        PeerConnected,
         /// The BitTorrent handshake is done.
         PeerReady,
         /// The connection ended; text: why.
         PeerGone,
         /// Requests the peer is ready to queue (BEP 10 `reqq`), in offset.
         PeerQueue,
+        /// The peer has metadata of this many bytes (BEP 9), in offset.
+        PeerMetadata,
+        /// A block of metadata, unchecked: its number in piece, bytes in data.
+        MetadataBlock,
+        /// The peer will not give the block of metadata in piece.
+        MetadataRefused,
         PeerChoke,
         PeerUnchoke,
         PeerHaveAll,
@@ -97,6 +105,8 @@ pub mod raw {
         Request,
         Cancel,
         Disconnect,
+        /// Ask for the block of metadata in piece (BEP 9).
+        Metadata,
     }
 
     /// What a peer is to be asked.
@@ -146,12 +156,18 @@ pub mod raw {
         v1: Vec<u8>,
         /// 32 bytes or empty.
         v2: Vec<u8>,
+        /// URLs in the .torrent file; empty where the metadata does not come from one.
+        trackers: Vec<String>,
     }
 
     struct MagnetInfo {
         v1: Vec<u8>,
         v2: Vec<u8>,
         name: String,
+        /// URLs (`tr=`).
+        trackers: Vec<String>,
+        /// Addresses with ports (`x.pe=`).
+        peers: Vec<String>,
     }
 
     unsafe extern "C++" {
@@ -176,8 +192,12 @@ pub mod raw {
         fn metadata(self: &Shim, torrent: u32) -> Result<Metadata>;
         /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.
         fn set_metadata(self: &Shim, torrent: u32, torrent_file: &[u8]) -> bool;
+        /// Gives a torrent its info dictionary; false when the hash is another.
+        fn set_info(self: &Shim, torrent: u32, info: &[u8]) -> bool;
         fn command(self: &Shim, torrent: u32, commands: &[Command]);
         fn prioritize(self: &Shim, torrent: u32, orders: &[PieceOrder]);
+        /// Ends the connection `peer`, if it is still there, and connects to the address at once, by uTP or TCP.
+        fn dial(self: &Shim, torrent: u32, peer: u32, address: &str, port: u16, utp: bool);
         fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
         fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
         fn request_resume(self: &Shim, torrent: u32);

@@ -6,6 +6,7 @@
 mod ffi;
 mod tuning;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use cxx::UniquePtr;
@@ -81,6 +82,11 @@ impl Bridge {
         self.shim.set_metadata(torrent, torrent_file)
     }
 
+    /// Gives a torrent its info dictionary; false when its hash is another.
+    pub fn set_info(&self, torrent: u32, info: &[u8]) -> bool {
+        self.shim.set_info(torrent, info)
+    }
+
     /// Takes a torrent out and adds it again under a new number with another save path; its files are checked there.
     pub fn move_torrent(&self, old: u32, new: u32, save_path: &str) -> Result<(), Refusal> {
         self.shim.move_torrent(old, new, save_path).map_err(|e| e.to_string())
@@ -103,6 +109,11 @@ impl Bridge {
         if !orders.is_empty() {
             self.shim.prioritize(torrent, orders);
         }
+    }
+
+    /// Ends the connection `peer`, if it is still there, and connects to `address` at once, by uTP or TCP.
+    pub fn dial(&self, torrent: u32, peer: u32, address: SocketAddr, utp: bool) {
+        self.shim.dial(torrent, peer, &address.ip().to_string(), address.port(), utp);
     }
 
     /// Asks for resume data; it comes as an event.
@@ -164,6 +175,10 @@ pub struct Magnet {
     pub v1: Vec<u8>,
     /// 32 bytes or empty.
     pub v2: Vec<u8>,
+    /// URLs of its trackers.
+    pub trackers: Vec<String>,
+    /// Peers it names.
+    pub peers: Vec<SocketAddr>,
 }
 
 /// Reads a magnet URI (BEP 9, BEP 53).
@@ -171,5 +186,7 @@ pub struct Magnet {
 /// # Errors
 /// libtorrent's reason when it is none.
 pub fn inspect_magnet(uri: &str) -> Result<Magnet, Refusal> {
-    raw::inspect_magnet(uri).map(|m| Magnet { v1: m.v1, v2: m.v2 }).map_err(|e| e.to_string())
+    let magnet = raw::inspect_magnet(uri).map_err(|e| e.to_string())?;
+    let peers = magnet.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
+    Ok(Magnet { v1: magnet.v1, v2: magnet.v2, trackers: magnet.trackers, peers })
 }

@@ -79,7 +79,7 @@ pub fn settings(network: &Network) -> Vec<Setting> {
         number("connections_limit", limit(network.connections_limit)),
         number("unchoke_slots_limit", 8),
         // uTP is tried before TCP for every unknown peer and costs a peer without it 3 s and a tick: TCP first, and
-        // uTP answers when others open it.
+        // uTP when the engine says so (engine/dial.rs, cxx/dial.cc) or when others open it.
         number("enable_outgoing_utp", 0),
         number("enable_incoming_utp", i32::from(network.utp)),
         number("utp_connect_timeout", 1000),

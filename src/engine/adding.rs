@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bridge::AddOptions;
+use crate::bridge::{AddOptions, Command, CommandKind, Event, EventKind};
 use crate::log_line;
 use crate::schedule::deadlines::Deadlines;
+use crate::schedule::peer::PeerId;
 use crate::storage::Home;
 
 use super::Error;
@@ -30,6 +31,7 @@ impl Engine {
                     );
                 }
             }
+            self.add_sources(id, source);
             return Ok(id);
         }
         let id = self.next_id;
@@ -70,7 +72,24 @@ impl Engine {
             self.bridge.start_torrent(id);
         }
         self.torrents.insert(id, torrent);
+        if !by_magnet {
+            self.add_sources(id, source);
+        }
         Ok(id)
+    }
+
+    /// What a further magnet or .torrent file names beside the torrent itself: trackers and peers that this session, or
+    /// the one that stored the torrent, may not know. A private torrent keeps to its own trackers.
+    fn add_sources(&mut self, id: u32, source: &Source) {
+        let Some(torrent) = self.torrents.get(&id) else { return };
+        let private = |meta: &Option<Arc<Meta>>| meta.as_ref().is_some_and(|meta| meta.info.private_torrent);
+        if private(&torrent.meta) || private(&source.meta) {
+            return;
+        }
+        self.bridge.add_trackers(id, &source.trackers);
+        for peer in &source.peers {
+            self.bridge.dial(id, 0, *peer, false);
+        }
     }
 
     /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its
@@ -98,6 +117,48 @@ impl Engine {
         let number = torrent.id;
         self.torrents.insert(number, torrent);
         self.touched.insert(number);
+    }
+
+    /// News about metadata that peers have: takes it in and asks for more.
+    pub(super) fn metadata_news(&mut self, event: &Event, now: Duration) {
+        let peer = PeerId(event.peer);
+        let id = event.torrent;
+        let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.meta.is_none()) else {
+            return;
+        };
+        match event.kind {
+            EventKind::PeerMetadata => torrent.info.has(peer, event.offset, now),
+            EventKind::MetadataRefused => torrent.info.refused(peer),
+            EventKind::PeerGone => torrent.info.gone(peer),
+            EventKind::MetadataBlock => {
+                if let Some(whole) = torrent.info.block(peer, event.piece, &event.data) {
+                    let right = self.bridge.set_info(id, &whole);
+                    torrent.info.tried(peer, right);
+                    if right {
+                        return;
+                    }
+                }
+            }
+            _ => return,
+        }
+        self.ask_for_metadata(id, now);
+    }
+
+    pub(super) fn ask_for_metadata(&mut self, id: u32, now: Duration) {
+        let Some(torrent) = self.torrents.get_mut(&id).filter(|torrent| torrent.meta.is_none()) else {
+            return;
+        };
+        let mut asked = Vec::new();
+        torrent.info.pump(now, &mut asked);
+        let ask = |(peer, block): (PeerId, u32)| Command {
+            kind: CommandKind::Metadata,
+            peer: peer.0,
+            piece: block,
+            offset: 0,
+            length: 0,
+        };
+        let commands: Vec<Command> = asked.into_iter().map(ask).collect();
+        self.bridge.command(id, &commands);
     }
 
     pub(super) fn metadata(&mut self, id: u32, now: Duration) {

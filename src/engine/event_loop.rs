@@ -21,6 +21,7 @@ use super::disk::{Disk, Job as DiskJob};
 use super::inbox::{Command, Inbox, Stored};
 use super::input::Source;
 use super::prepare::{Job, Prepare};
+use super::reach::Reach;
 use super::streams::Streams;
 use super::telling::narrate;
 use super::torrent::{DISK_RETRY, Torrent};
@@ -75,6 +76,7 @@ pub struct Engine {
     /// Torrents whose part file is being taken apart, and who wants them meanwhile.
     pub(super) unpacking: Vec<Unpacking>,
     pub(super) next_id: u32,
+    pub(super) reach: Reach,
     epoch: Instant,
     stopping: bool,
 }
@@ -90,6 +92,7 @@ impl Engine {
         disk: Arc<Disk>,
         log: Logger,
         tuning: Tuning,
+        reach: Reach,
         epoch: Instant,
     ) -> Self {
         Self {
@@ -109,6 +112,7 @@ impl Engine {
             deleting: BTreeMap::new(),
             unpacking: Vec::new(),
             next_id: 1,
+            reach,
             epoch,
             stopping: false,
         }
@@ -124,7 +128,8 @@ impl Engine {
         let mut events = Vec::new();
         while !self.stopping {
             let now = self.now();
-            let look = self.torrents.values().filter_map(|t| t.next_look(now)).min();
+            let looks = self.torrents.values().filter_map(|t| t.next_look(now));
+            let look = looks.chain(self.reach.next_look()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
             self.bridge.wait(sleep + Duration::from_micros(999));
@@ -148,6 +153,7 @@ impl Engine {
             self.command(command);
         }
         let now = self.now();
+        self.reach_out(now);
         let due: Vec<u32> = self
             .torrents
             .iter()
@@ -163,6 +169,7 @@ impl Engine {
     /// Lets one torrent act on all that is new.
     fn settle(&mut self, id: u32) {
         let now = self.now();
+        self.ask_for_metadata(id, now);
         self.advance_jobs(id, now);
         let hungry = self.torrents.iter().any(|(other, torrent)| *other != id && torrent.is_hungry());
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
@@ -211,6 +218,7 @@ impl Engine {
             Command::Unpacked(key, outcome) => self.unpacked(key, outcome),
             Command::Evict(waiter) => self.evict(waiter),
             Command::Measured(usage, waiter) => self.measured(&usage, waiter),
+            Command::SpeaksUtp(address) => self.reach.answered(address, self.now()),
             Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
             Command::Stop => self.stopping = true,
         }
@@ -288,6 +296,8 @@ impl Engine {
             self.torrents.keys().for_each(|id| self.bridge.announce(*id));
             return;
         }
+        self.note_connection(&event, now);
+        self.metadata_news(&event, now);
         let id = event.torrent;
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);

@@ -1,5 +1,6 @@
 //! What other threads want from the engine's thread, in order.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use crate::bridge::Bridge;
@@ -32,6 +33,8 @@ pub enum Command {
     Removed(InfoHash),
     /// The disk thread is done with the part file of a torrent of the older engine.
     Unpacked(InfoHash, Result<Unpacked, Error>),
+    /// An address has answered a probe.
+    SpeaksUtp(SocketAddr),
     /// The disk thread could not write.
     DiskTrouble(Error),
     /// Save what must be saved and end.
@@ -99,6 +102,7 @@ impl Command {
             | Self::Removed(_)
             | Self::Unpacked(..)
             | Self::Measured(_, None)
+            | Self::SpeaksUtp(_)
             | Self::DiskTrouble(_)
             | Self::Stop => {}
         }

@@ -1,5 +1,6 @@
 //! What a caller gave -> which torrent is meant. Runs on the caller's thread: parsing never delays playback.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::bridge::{self, Metadata};
@@ -93,6 +94,10 @@ pub struct Source {
     pub torrent: Option<Vec<u8>>,
     /// What the .torrent file says.
     pub meta: Option<Arc<Meta>>,
+    /// URLs of the trackers that the magnet or the .torrent file names.
+    pub trackers: Vec<String>,
+    /// Peers that the magnet names.
+    pub peers: Vec<SocketAddr>,
 }
 
 impl Source {
@@ -104,8 +109,11 @@ impl Source {
                 .map_err(|why| Error::BadInput(format!("not a usable .torrent file: {why}")))?;
             let meta = Meta::new(info)?;
             let hashes = meta.hashes();
+            let trackers = meta.info.trackers.clone();
             return Ok(Self {
                 hashes,
+                trackers,
+                peers: Vec::new(),
                 magnet: None,
                 torrent: Some(bytes.to_vec()),
                 meta: Some(Arc::new(meta)),
@@ -122,7 +130,8 @@ impl Source {
                 "the magnet URI names no BitTorrent info-hash (xt=urn:btih: or urn:btmh:)".into(),
             ));
         }
-        Ok(Self { hashes, magnet: Some(uri.to_owned()), torrent: None, meta: None })
+        let (trackers, peers) = (magnet.trackers, magnet.peers);
+        Ok(Self { hashes, magnet: Some(uri.to_owned()), torrent: None, meta: None, trackers, peers })
     }
 }
 
@@ -151,5 +160,16 @@ mod tests {
         let uri = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
         let source = Source::parse(Input { magnet: Some(uri), torrent: None }).expect("valid");
         assert_eq!(source.hashes.key().to_string(), "0123456789abcdef0123456789abcdef01234567");
+        assert!(source.trackers.is_empty() && source.peers.is_empty());
+    }
+
+    #[test]
+    fn a_magnet_names_trackers_and_peers() {
+        let uri = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&tr=udp%3A%2F%2Fa.example%3A1%2Fannounce\
+            &x.pe=10.0.0.1:6881&x.pe=[2001:db8::1]:6882&x.pe=nonsense";
+        let source = Source::parse(Input { magnet: Some(uri), torrent: None }).expect("valid");
+        assert_eq!(source.trackers, ["udp://a.example:1/announce"]);
+        let peers: Vec<String> = source.peers.iter().map(ToString::to_string).collect();
+        assert_eq!(peers, ["10.0.0.1:6881", "[2001:db8::1]:6882"]);
     }
 }

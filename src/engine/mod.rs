@@ -2,17 +2,19 @@
 //!
 //! One thread, `vz-engine` (`event_loop`), owns all torrent state. Callers talk to it through `inbox` and wait on a
 //! `waiter`; HTTP transfers (`transfer`) see streams (`streams`) and verified pieces (`availability`) and never wait
-//! for that thread. `disk` is a thread of its own for everything that may wait for the disk.
+//! for that thread. `reach` and `dial` connect to peers. `disk` is a thread of its own for everything that may wait for the disk.
 
 mod adding;
 mod availability;
 mod calls;
 mod config;
+mod dial;
 mod disk;
 mod error;
 mod event_loop;
 mod head;
 mod inbox;
+mod info;
 mod input;
 mod jobs;
 mod listener;
@@ -21,6 +23,7 @@ mod meter;
 mod nudge;
 mod prepare;
 mod quota;
+mod reach;
 mod session;
 mod streams;
 mod telling;

@@ -20,9 +20,10 @@ use super::event_loop::Engine;
 use super::inbox::{Command, Inbox, Stored};
 use super::input::{Input, Meta, Source};
 use super::prepare::Prepare;
+use super::reach::Reach;
 use super::streams::Streams;
 use super::transfer::Gate;
-use super::tuning::{network, tuning};
+use super::tuning::{network, tuning, ways};
 use super::waiter::{Promise, Waiter};
 use super::{Config, Error, FileEntry, Prepared, Role, Stats, file_entries};
 
@@ -97,6 +98,7 @@ impl Session {
             Arc::clone(&disk),
             log.clone(),
             tuning(&settings, &config),
+            Reach::start(&ways(&settings), runtime.handle(), &inbox),
             epoch,
         );
         let thread = std::thread::Builder::new()

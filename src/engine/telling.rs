@@ -47,7 +47,10 @@ impl Engine {
 pub fn narrate(log: &Logger, event: &Event) {
     let (peer, piece) = (event.peer, event.piece);
     match event.kind {
-        EventKind::PeerNew => log_info!(log, "peer {peer}: {}", event.text),
+        EventKind::PeerNew => {
+            let by = if event.offset & 2 != 0 { "uTP" } else { "TCP" };
+            log_info!(log, "peer {peer}: {} by {by}", event.text);
+        }
         EventKind::PeerReady => log_info!(log, "peer {peer}: connected"),
         EventKind::PeerUnchoke => log_info!(log, "peer {peer}: serves us"),
         EventKind::PeerChoke => log_info!(log, "peer {peer}: does not serve us"),

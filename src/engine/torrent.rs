@@ -18,6 +18,7 @@ use crate::storage::{DataFile, Home};
 use crate::units::InfoHash;
 
 use super::availability::Availability;
+use super::info::Info;
 use super::input::{Hashes, Meta};
 use super::listener::Listener;
 use super::meter::Meter;
@@ -53,6 +54,8 @@ pub struct Torrent {
     key: InfoHash,
     /// Its metadata, once known.
     pub meta: Option<Arc<Meta>>,
+    /// Its metadata on the way.
+    pub info: Info,
     /// Where its files go, once its name is known.
     pub home: Option<Home>,
     /// What was on disk is known; blocks may be asked for.
@@ -109,6 +112,7 @@ impl Torrent {
             key: hashes.key(),
             hashes,
             meta: None,
+            info: Info::default(),
             home: None,
             checked: false,
             checked_at: None,
@@ -176,6 +180,7 @@ impl Torrent {
         self.hashes.v1 = self.hashes.v1.or(all.v1);
         self.hashes.v2 = self.hashes.v2.or(all.v2);
         self.meta = Some(meta);
+        self.info = Info::default();
     }
 
     /// It was added again under another number, where its data lies.
@@ -391,6 +396,9 @@ impl Torrent {
         let mut at_most = |time: Duration| look = Some(look.map_or(time, |l: Duration| l.min(time)));
         if !self.jobs.is_empty() || !self.lists.is_empty() {
             at_most(now + WAITING);
+        }
+        if let Some(time) = self.info.next_look(now) {
+            at_most(time);
         }
         if self.wrong_pieces > 0 && self.in_use() && self.picker.peers().0 == 0 {
             at_most(now + RATE);

@@ -1,5 +1,6 @@
 //! The settings file and the host's config -> what the parts of the engine are told.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::bridge;
@@ -8,7 +9,9 @@ use crate::schedule::prebuffer::Bounds;
 use crate::storage::{Encryption, LogLevel, ProxyKind, Scheduler, Settings};
 
 use super::Config;
+use super::dial::Means;
 use super::event_loop::Tuning;
+use super::reach::Ways;
 
 /// Open trackers that take any torrent; used for torrents that are not private.
 const PUBLIC_TRACKERS: [&str; 8] = [
@@ -89,5 +92,68 @@ pub fn network(settings: &Settings, config: &Config) -> bridge::Network {
         upnp: network.upnp,
         utp: network.utp,
         proxy,
+    }
+}
+
+/// How peers may be reached. Nothing of ours goes past a proxy: uTP goes through SOCKS 5 by libtorrent's hand or not at
+/// all, and HTTP proxies carry no uTP (libtorrent would send it past them).
+pub fn ways(settings: &Settings) -> Ways {
+    let network = &settings.network;
+    let proxy = network.proxy.as_ref().filter(|proxy| proxy.proxy_peers).map(|proxy| proxy.kind);
+    let from = match &network.listen_interfaces {
+        None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+        Some(list) => listened(list),
+    };
+    let means = match proxy {
+        _ if !network.utp => Means::TcpOnly,
+        Some(ProxyKind::Http | ProxyKind::HttpAuth) => Means::TcpOnly,
+        Some(ProxyKind::Socks5 | ProxyKind::Socks5Auth) => Means::Try,
+        // Names of devices: a socket of ours cannot be kept on one without a right that hosts seldom have.
+        None if from.is_empty() => Means::Try,
+        None => Means::Probe,
+    };
+    Ways { means, from }
+}
+
+/// The addresses in libtorrent's `listen_interfaces` syntax: `address:port`, IPv6 in brackets, separated by commas; a
+/// letter after the port is a flag. Names of devices are left out.
+fn listened(list: &str) -> Vec<IpAddr> {
+    let host =
+        |entry: &str| entry.trim().rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned());
+    list.split(',').filter_map(host).filter_map(|host| host.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ways_of(text: &str) -> Ways {
+        let (settings, complaints) = Settings::parse(text);
+        assert!(complaints.is_empty(), "{complaints:?}");
+        ways(&settings)
+    }
+
+    #[test]
+    fn probes_leave_from_where_libtorrent_listens() {
+        assert_eq!(ways_of("").means, Means::Probe);
+        assert_eq!(ways_of("").from.len(), 2);
+        let some = ways_of("[network]\nlisten_interfaces = \"127.0.0.1:0,[::1]:6881\"");
+        assert_eq!(some.from, ["127.0.0.1".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()]);
+        assert_eq!(ways_of("[network]\nlisten_interfaces = \"eth0:6881\"").means, Means::Try);
+    }
+
+    #[test]
+    fn nothing_goes_past_a_proxy() {
+        let proxy = |kind: &str, peers: bool| {
+            let text = format!(
+                "[network.proxy]\ntype = \"{kind}\"\nhost = \"h\"\nport = 1\nusername = \"u\"\nproxy_peers = {peers}"
+            );
+            ways_of(&text).means
+        };
+        assert_eq!(proxy("http", true), Means::TcpOnly);
+        assert_eq!(proxy("http_auth", true), Means::TcpOnly);
+        assert_eq!(proxy("socks5", true), Means::Try);
+        assert_eq!(proxy("socks5", false), Means::Probe);
+        assert_eq!(ways_of("[network]\nutp = false").means, Means::TcpOnly);
     }
 }

@@ -34,6 +34,8 @@ using Flag = std::shared_ptr<std::atomic<bool>>;
 struct MutePeer final : lt::peer_plugin {
 	explicit MutePeer(Flag flag) : mute(std::move(flag)) {}
 	bool on_request(lt::peer_request const&) override { return mute->load(std::memory_order_relaxed); }
+	// Metadata is asked for by extended messages.
+	bool on_extended(int, int, lt::span<char const>) override { return mute->load(std::memory_order_relaxed); }
 	Flag mute;
 };
 
@@ -102,12 +104,12 @@ Seeder::Seeder(rust::Slice<std::uint8_t const> torrent, rust::Str save_path, std
 	params.flags = lt::torrent_flags::seed_mode | lt::torrent_flags::override_trackers
 		| lt::torrent_flags::override_web_seeds | lt::torrent_flags::disable_dht | lt::torrent_flags::disable_lsd
 		| lt::torrent_flags::disable_pex;
-	// Metadata for magnet links.
-	params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
 	params.extensions.emplace_back(
 		[mute = m_state->mute](lt::torrent_handle const&, lt::client_data_t) -> std::shared_ptr<lt::torrent_plugin> {
 			return std::make_shared<MuteTorrent>(mute);
 		});
+	// Metadata for magnet links.
+	params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
 	m_state->torrent = session.add_torrent(std::move(params));
 
 	bool tcp = false;

@@ -30,7 +30,7 @@ pub struct PeerSpec {
     pub utp: bool,
     /// Which part of its 16 KiB blocks is damaged, from 0 (none) to 1.
     pub corrupt: f64,
-    /// It says it has everything, takes requests, and never answers them.
+    /// It says it has everything, takes requests for blocks and for metadata, and never answers them.
     pub mute: bool,
 }
 

@@ -46,6 +46,8 @@ pub struct Announce {
     pub event: String,
     /// Bytes the client says it lacks, if it says so.
     pub left: Option<u64>,
+    /// Where the client says it listens.
+    pub port: Option<u16>,
     /// When it came.
     pub at: Instant,
 }
@@ -245,6 +247,7 @@ fn parse(head: &[u8]) -> Option<Announce> {
         info_hash: field(b"info_hash")?.try_into().ok()?,
         event: text(b"event").unwrap_or_default(),
         left: text(b"left").and_then(|digits| digits.parse().ok()),
+        port: text(b"port").and_then(|digits| digits.parse().ok()),
         at: Instant::now(),
     })
 }
@@ -276,7 +279,7 @@ mod tests {
 
     const HASH: [u8; 20] = *b"abcdefghij%&= \x00\xff1234";
     const TARGET: &str =
-        "/announce?info_hash=abcdefghij%25%26%3D%20%00%FF1234&left=17&event=started&compact=1";
+        "/announce?info_hash=abcdefghij%25%26%3D%20%00%FF1234&left=17&port=6881&event=started&compact=1";
 
     #[test]
     fn announces_are_remembered_and_answered_with_the_proxies() {
@@ -286,7 +289,7 @@ mod tests {
         assert!(answer.ends_with(b"5:peers6:\x7f\x09\x08\x07\x12\x34e"));
         let announces = tracker.announces();
         assert_eq!((announces[0].info_hash, announces[0].left), (HASH, Some(17)));
-        assert_eq!(announces[0].event, "started");
+        assert_eq!((&*announces[0].event, announces[0].port), ("started", Some(6881)));
         assert!(tracker.wait_for(Duration::ZERO, |all| all.len() == 1));
         assert!(!tracker.wait_for(Duration::ZERO, |all| all.len() == 2));
     }

@@ -4,8 +4,11 @@ mod albums;
 #[path = "../support/host.rs"]
 mod host;
 mod legacy;
+mod magnets;
+mod reach;
 mod restart;
 mod seeks;
+mod sources;
 
 use std::time::{Duration, Instant};
 

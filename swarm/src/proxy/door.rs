@@ -32,7 +32,7 @@ impl Door {
     /// Makes `bound` answer as `mode` says.
     pub(super) fn new(bound: Socket, mode: TcpMode, tokens: &mut Tokens<'_>) -> io::Result<Self> {
         match mode {
-            TcpMode::Accept => {
+            TcpMode::Accept | TcpMode::Hold => {
                 bound.listen(128)?;
                 let mut listener = TcpListener::from_std(bound.into());
                 tokens.register(&mut listener, Place::Door)?;

@@ -45,6 +45,8 @@ pub enum TcpMode {
     Refuse,
     /// It does not answer at all: connects time out.
     Swallow,
+    /// It accepts, and never sends a byte or takes notice of any.
+    Hold,
 }
 
 /// A peer's network: what is between a client and one seeder.

@@ -9,7 +9,7 @@ use super::{
     pipe::Ended,
     tokens::{Place, Tokens},
 };
-use mio::net::UdpSocket;
+use mio::net::{TcpStream, UdpSocket};
 use socket2::Type;
 use std::{
     io::{self, ErrorKind},
@@ -28,6 +28,8 @@ pub(super) struct Peer {
     knocking: bool,
     datagrams: Datagrams,
     links: Vec<Link>,
+    /// Connections that are held and not relayed.
+    held: Vec<TcpStream>,
     next_link: u64,
     /// Which link may use the line next.
     turn: usize,
@@ -58,6 +60,7 @@ impl Peer {
             knocking: false,
             datagrams,
             links: Vec::new(),
+            held: Vec::new(),
             next_link: 0,
             turn: 0,
             up,
@@ -157,6 +160,10 @@ impl Peer {
             match listener.accept() {
                 Ok((client, _)) => {
                     self.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    if self.net.tcp == TcpMode::Hold {
+                        self.held.push(client);
+                        continue;
+                    }
                     // A connection that cannot be relayed is dropped: to the client, a peer that hung up.
                     if let Ok(link) = Link::open(client, &self.net, self.next_link, tokens) {
                         self.links.push(link);
@@ -208,6 +215,7 @@ impl Peer {
             tokens.forget(link.tokens);
             link.reset();
         }
+        self.held.clear();
         self.datagrams.reset();
         self.counters.open.store(0, Ordering::Relaxed);
     }

@@ -1,0 +1,18 @@
+// Connecting to one known address at once, by the transport that the engine names.
+#pragma once
+
+#include <functional>
+
+#include <libtorrent/session_handle.hpp>
+#include <libtorrent/socket.hpp>
+#include <libtorrent/torrent_handle.hpp>
+
+namespace vozduxan {
+
+// Network thread only. Makes libtorrent connect to `address` before this returns, by uTP or by TCP; false when it has a
+// connection there, has banned it, or may not connect now; then it knows the address for later. `nudge` has to pause and resume the torrent while its plugin
+// answers true to on_pause.
+bool connect_now(lt::session_handle const& session, lt::torrent_handle const& handle, lt::tcp::endpoint const& address,
+                 bool utp, std::function<void()> const& nudge);
+
+}  // namespace vozduxan
