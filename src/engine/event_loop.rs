@@ -21,6 +21,7 @@ use super::disk::{Disk, Job as DiskJob};
 use super::inbox::{Command, Inbox, Stored};
 use super::input::Source;
 use super::prepare::{Job, Prepare};
+use super::quota::Deletion;
 use super::streams::Streams;
 use super::telling::narrate;
 use super::torrent::{DISK_RETRY, Torrent};
@@ -68,7 +69,11 @@ pub struct Engine {
     /// Bytes received by all torrents, also those that are gone.
     pub(super) received: u64,
     /// Torrents whose data is being deleted, and who wants them meanwhile.
-    pub(super) deleting: BTreeMap<InfoHash, Vec<Command>>,
+    pub(super) deleting: BTreeMap<InfoHash, Deletion>,
+    /// Torrents that libtorrent has not let go of yet, and since when they are no more in the session.
+    pub(super) leaving: BTreeMap<u32, (InfoHash, Duration)>,
+    /// Callers of `evict` whose deletions are not with the disk thread yet.
+    pub(super) evictions: Vec<Promise<()>>,
     pub(super) next_id: u32,
     epoch: Instant,
     stopping: bool,
@@ -102,6 +107,8 @@ impl Engine {
             measured_at: None,
             received: 0,
             deleting: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            evictions: Vec::new(),
             next_id: 1,
             epoch,
             stopping: false,
@@ -118,7 +125,7 @@ impl Engine {
         let mut events = Vec::new();
         while !self.stopping {
             let now = self.now();
-            let look = self.torrents.values().filter_map(|t| t.next_look(now)).min();
+            let look = self.torrents.values().filter_map(|t| t.next_look(now)).chain(self.next_leaving()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
             self.bridge.wait(sleep + Duration::from_micros(999));
@@ -142,6 +149,7 @@ impl Engine {
             self.command(command);
         }
         let now = self.now();
+        self.watch_leaving(now);
         let due: Vec<u32> = self
             .torrents
             .iter()
@@ -203,7 +211,14 @@ impl Engine {
             Command::Removed(key) => self.removed(key),
             Command::Evict(waiter) => self.evict(waiter),
             Command::Measured(usage, waiter) => self.measured(&usage, waiter),
-            Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
+            Command::DiskTrouble(error) => {
+                log_line!(self.log, "warning: {error}; what could not be saved is tried again")
+            }
+            Command::Unsaved(key) => {
+                if let Some(torrent) = self.torrents.values_mut().find(|t| t.key() == key) {
+                    torrent.saved(false);
+                }
+            }
             Command::Stop => self.stopping = true,
         }
     }
@@ -281,6 +296,9 @@ impl Engine {
             return;
         }
         let id = event.torrent;
+        if event.kind == EventKind::Gone {
+            return self.gone(id);
+        }
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);
         if self.tuning.verbose {

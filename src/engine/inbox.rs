@@ -31,8 +31,10 @@ pub enum Command {
     Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),
-    /// The disk thread could not write.
+    /// The disk thread could not write; the first time only, until it can again.
     DiskTrouble(Error),
+    /// A torrent's resume data could not be written.
+    Unsaved(InfoHash),
     /// Save what must be saved and end.
     Stop,
 }
@@ -42,6 +44,8 @@ pub enum Command {
 pub struct Stored {
     /// Resume data.
     pub resume: Option<Vec<u8>>,
+    /// The files look as they did when it was made; otherwise they have to be hashed.
+    pub intact: bool,
     /// Where its files go, when its name is known.
     pub home: Option<Home>,
 }
@@ -116,6 +120,7 @@ impl Command {
             | Self::Removed(_)
             | Self::Measured(_, None)
             | Self::DiskTrouble(_)
+            | Self::Unsaved(_)
             | Self::Stop => {}
         }
     }
