@@ -51,6 +51,9 @@ impl Engine {
             check_files: stored.resume.is_some() && !stored.intact,
             extra_trackers: self.trackers_for(source),
         };
+        if options.check_files {
+            log_line!(self.log, "the files of {} are not as they were left: checking them", torrent.key());
+        }
         let mut added = self.bridge.add(&options);
         let fell_back = added.is_err() && !options.resume.is_empty();
         if fell_back {
