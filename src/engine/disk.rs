@@ -104,7 +104,8 @@ fn measure(store: &Store) -> Vec<(InfoHash, u64, u64)> {
     known
         .into_iter()
         .map(|torrent| {
-            let used = torrent.last_used.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+            let used = torrent.last_used.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let used = u64::try_from(used).unwrap_or(u64::MAX);
             (torrent.info_hash, store.usage(torrent.info_hash).unwrap_or(0), used)
         })
         .collect()

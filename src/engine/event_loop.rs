@@ -331,8 +331,11 @@ impl Engine {
                 );
             }
             EventKind::TorrentError => {
-                log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
-                torrent.error = Some(event.text);
+                // After an error of a file, which has been told and is tried again, it says so each time.
+                if torrent.disk_trouble.is_none() {
+                    log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
+                    torrent.error = Some(event.text);
+                }
             }
             EventKind::FileError => {
                 let what = if event.offset == 1 { "the disk is full" } else { "a file could not be used" };
@@ -344,8 +347,10 @@ impl Engine {
                         event.text
                     );
                 }
-                torrent.error = Some(format!("{what}: {}", event.text));
-                torrent.disk_trouble = Some(now);
+                // The first reason counts: what could not be written cannot be read or hashed either.
+                if torrent.disk_trouble.replace(now).is_none() {
+                    torrent.error = Some(format!("{what}: {}", event.text));
+                }
             }
             EventKind::ResumeData => {
                 torrent.saved(true);

@@ -27,7 +27,7 @@ pub enum Command {
     Unreadable(u64, String, bool),
     /// Drop idle torrents and make room; tells when it is done.
     Evict(Promise<()>),
-    /// What the disk thread measured: allocated bytes of every torrent, last use in seconds since 1970.
+    /// What the disk thread measured: allocated bytes of every torrent, last use in nanoseconds since 1970.
     Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),

@@ -35,7 +35,6 @@ pub struct Child {
 #[derive(Debug)]
 pub struct Opened {
     pub token: String,
-    pub len: u64,
     pub took: Duration,
 }
 
@@ -78,11 +77,10 @@ impl Child {
     /// `input`: a magnet URI or the path of a .torrent file.
     pub fn prepare(&mut self, input: &str, file: usize) -> Result<Opened, String> {
         let text = self.ask(&format!("prepare {file} {input}"));
-        let parts: Vec<&str> = text.splitn(4, ' ').collect();
+        let parts: Vec<&str> = text.split(' ').collect();
         match parts[..] {
-            ["ready", token, len, took] => Ok(Opened {
+            ["ready", token, took] => Ok(Opened {
                 token: token.into(),
-                len: len.parse().expect("a length"),
                 took: Duration::from_micros(took.parse().expect("a time")),
             }),
             _ => Err(text),
@@ -181,7 +179,7 @@ fn prepare(host: &Host, order: &str) -> String {
     };
     let began = Instant::now();
     match host.prepare(input, file.parse().expect("a number"), Role::Main) {
-        Ok(stream) => format!("ready {} {} {}", stream.token, stream.file_len, began.elapsed().as_micros()),
+        Ok(stream) => format!("ready {} {}", stream.token, began.elapsed().as_micros()),
         Err(error) => format!("error {error}"),
     }
 }

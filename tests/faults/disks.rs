@@ -51,25 +51,24 @@ impl Stage {
 }
 
 #[test]
-fn a_disk_that_gets_full_during_playback() {
+fn a_disk_that_gets_full_broken_or_read_only_during_playback() {
     child::serve_if_asked();
-    let stage = stage("disks::a_disk_that_gets_full_during_playback", 700_000);
-    stage.shim.set(Slot::WriteBudget, 300_000);
-    stage.refuses_during_playback(Slot::WriteErrno, Errno::NOSPC, "error: the disk is full");
-}
-
-#[test]
-fn a_disk_with_write_errors_during_playback() {
-    child::serve_if_asked();
-    let stage = stage("disks::a_disk_with_write_errors_during_playback", 700_000);
-    stage.refuses_during_playback(Slot::WriteErrno, Errno::IO, "error: a file could not be used");
-}
-
-#[test]
-fn a_disk_that_becomes_read_only_during_playback() {
-    child::serve_if_asked();
-    let stage = stage("disks::a_disk_that_becomes_read_only_during_playback", 700_000);
-    stage.refuses_during_playback(Slot::WriteErrno, Errno::ROFS, "error: a file could not be used");
+    let me = "disks::a_disk_that_gets_full_broken_or_read_only_during_playback";
+    let cases = [
+        (Errno::NOSPC, "error: the disk is full"),
+        (Errno::IO, "error: a file could not be used"),
+        (Errno::ROFS, "error: a file could not be used"),
+    ];
+    // Beside each other: they mostly wait.
+    std::thread::scope(|scope| {
+        for (error, words) in cases {
+            scope.spawn(move || {
+                let stage = stage(me, 700_000);
+                stage.shim.set(Slot::WriteBudget, 300_000);
+                stage.refuses_during_playback(Slot::WriteErrno, error, words);
+            });
+        }
+    });
 }
 
 /// A prepare on a disk that takes nothing says so at once, and the next one works when there is space again.

@@ -69,7 +69,7 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
         let opened = child.prepare(if sure == 0 { &torrent } else { &magnet }, 0).expect("prepare");
         if sure > 0 {
             let heard = hear(&child, &opened, &swarm, Instant::now() + PATIENCE, sure);
-            assert_eq!(heard.bytes, sure, "round {round}: not all is here\n{:#?}", child.log.lock());
+            assert!(heard.bytes >= sure, "round {round}: not all is here\n{:#?}", child.log.lock());
             assert!(opened.took < PATIENCE, "a start from what is here waits for nobody");
             swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
         }
@@ -109,8 +109,13 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
 #[test]
 fn killed_again_and_again() {
     child::serve_if_asked();
-    // Long enough that some pieces are older than the last seconds, and short ones around the beginning.
-    rounds("kill::killed_again_and_again", 8, 11_000, 0x5eed);
+    // Long enough that some pieces are older than the last seconds, and short ones around the beginning. Beside each
+    // other: they mostly wait.
+    std::thread::scope(|scope| {
+        for seed in [0x5eed, 0xfeed] {
+            scope.spawn(move || rounds("kill::killed_again_and_again", 4, 11_000, seed));
+        }
+    });
 }
 
 /// `make kill ROUNDS=50 SEED=1`.
