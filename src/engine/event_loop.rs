@@ -125,7 +125,8 @@ impl Engine {
         let mut events = Vec::new();
         while !self.stopping {
             let now = self.now();
-            let look = self.torrents.values().filter_map(|t| t.next_look(now)).chain(self.next_leaving()).min();
+            let look =
+                self.torrents.values().filter_map(|t| t.next_look(now)).chain(self.next_leaving()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
             self.bridge.wait(sleep + Duration::from_micros(999));
@@ -330,12 +331,10 @@ impl Engine {
                     event.text
                 );
             }
-            EventKind::TorrentError => {
-                // After an error of a file, which has been told and is tried again, it says so each time.
-                if torrent.disk_trouble.is_none() {
-                    log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
-                    torrent.error = Some(event.text);
-                }
+            // After an error of a file, which has been told and is tried again, it says so each time.
+            EventKind::TorrentError if torrent.disk_trouble.is_none() => {
+                log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
+                torrent.error = Some(event.text);
             }
             EventKind::FileError => {
                 let what = if event.offset == 1 { "the disk is full" } else { "a file could not be used" };

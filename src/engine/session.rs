@@ -235,11 +235,17 @@ impl Session {
                     stored.intact = self.store.is_intact(key, bytes);
                 }
                 Ok(_) => {
-                    log_line!(self.log, "warning: stored resume data of {key} is of another torrent; not used");
+                    log_line!(
+                        self.log,
+                        "warning: stored resume data of {key} is of another torrent; not used"
+                    );
                     stored.resume = None;
                 }
                 Err(error) => {
-                    log_line!(self.log, "warning: stored resume data of {key} is not usable ({error}); not used");
+                    log_line!(
+                        self.log,
+                        "warning: stored resume data of {key} is not usable ({error}); not used"
+                    );
                     stored.resume = None;
                 }
             }

@@ -49,7 +49,9 @@ impl Store {
 fn clear(path: &Path, belongs: fn(&Metadata) -> bool, moved: &mut Vec<PathBuf>) -> Result<(), Error> {
     let failed = |source: io::Error| Error::io("move aside", path, source);
     match fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(())
+        }
         Ok(found) if belongs(&found) => Ok(()),
         Err(error) => Err(failed(error)),
         Ok(_) => {
@@ -61,7 +63,9 @@ fn clear(path: &Path, belongs: fn(&Metadata) -> bool, moved: &mut Vec<PathBuf>) 
                 PathBuf::from(name)
             });
             let mut free = free.filter(|aside| fs::symlink_metadata(aside).is_err());
-            let aside = free.next().ok_or_else(|| Error::refused(path, "it is in the way of a torrent's file; remove it"))?;
+            let aside = free
+                .next()
+                .ok_or_else(|| Error::refused(path, "it is in the way of a torrent's file; remove it"))?;
             fs::rename(path, &aside).map_err(failed)?;
             moved.push(aside);
             Ok(())
@@ -92,14 +96,12 @@ mod tests {
         fs::write(album.join("CD2"), "a file").unwrap();
         fs::write(album.join("3.flac.vz-aside-1"), "older").unwrap();
 
-        let files = ["1.flac", "2.flac", "3.flac", "CD1/1.flac", "CD1/2.flac", "CD2/1.flac", "4.flac", "../x"];
+        let files =
+            ["1.flac", "2.flac", "3.flac", "CD1/1.flac", "CD1/2.flac", "CD2/1.flac", "4.flac", "../x"];
         let files: Vec<String> = files.iter().map(|file| format!("Album/{file}")).collect();
         let moved = store.clear_way(&home, files.iter().map(String::as_str)).unwrap();
         let names: Vec<_> = moved.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(
-            names,
-            ["2.flac.vz-aside-1", "3.flac.vz-aside-2", "CD1.vz-aside-1", "CD2.vz-aside-1"]
-        );
+        assert_eq!(names, ["2.flac.vz-aside-1", "3.flac.vz-aside-2", "CD1.vz-aside-1", "CD2.vz-aside-1"]);
         assert!(moved[0].join("inside").is_dir() && moved[1].is_symlink() && moved[2].is_symlink());
         assert_eq!(fs::read_to_string(precious.join("letter")).unwrap(), "dear");
         assert_eq!(fs::read_to_string(album.join("1.flac")).unwrap(), "music");

@@ -53,9 +53,9 @@ pub(super) struct Look {
 
 /// FNV-1a of 64 bits: resume data with a flipped bit would name pieces that are not there. Against disks, not people.
 pub(super) fn sum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// The rule: whether files that look like `now` hold what they held at the time `at` (seconds since 1970) of `then`.
@@ -64,10 +64,8 @@ pub(super) fn is_intact(then: &Look, at: i64, now: &Stamps) -> bool {
     let until = at.saturating_add(i64::from(then.grace));
     then.files.iter().all(|(path, old)| {
         now.get(path).is_some_and(|new| {
-            let own = then.grace > 0
-                && new.len >= old.len
-                && new.changed >= old.changed
-                && new.changed.0 <= until;
+            let own =
+                then.grace > 0 && new.len >= old.len && new.changed >= old.changed && new.changed.0 <= until;
             new == old || own
         })
     })
@@ -222,7 +220,9 @@ mod tests {
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
         // The kernel's clock for files is coarse: until it has moved on, a change cannot be told from the write above.
         let tick = root.join("tick");
-        while fs::write(&tick, "").and_then(|()| fs::metadata(&tick)).unwrap().modified().unwrap() == modified {}
+        while fs::write(&tick, "").and_then(|()| fs::metadata(&tick)).unwrap().modified().unwrap() == modified
+        {
+        }
         fs::write(&path, "1934").unwrap();
         File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert!(!is_intact(&before, 1000, &look(&root, &tops).unwrap()));

@@ -34,8 +34,8 @@ impl Stage {
     fn again(&self) -> Vec<String> {
         let host = Host::start(&self.storage);
         whole(&host, &self.swarm, 0);
-        let log = host.log.lock().clone();
-        log
+        host.session.stop();
+        std::mem::take(&mut *host.log.lock())
     }
 
     #[track_caller]
@@ -173,6 +173,10 @@ fn a_refused_home_is_tried_again() {
         fs::remove_file(&place).expect("remove");
         let stream = host.prepare(input, 0, Role::Main).expect("a place again");
         play(host.session.http_port(), &host.path(&stream), &swarm, 0, 0);
-        assert_eq!(fs::read_dir(&elsewhere.0).expect("elsewhere").count(), 0, "something was written outside");
+        assert_eq!(
+            fs::read_dir(&elsewhere.0).expect("elsewhere").count(),
+            0,
+            "something was written outside"
+        );
     }
 }

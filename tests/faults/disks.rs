@@ -38,7 +38,11 @@ impl Stage {
         std::thread::sleep(Duration::from_secs(5));
         same_as_source(&self.swarm, 0, 0, &self.child.get(&stream, 0).take(400_000));
         assert_eq!(self.child.logged(words), 1, "{:#?}", self.child.log.lock());
-        assert!(self.child.logged("error") + self.child.logged("warning") <= 4, "{:#?}", self.child.log.lock());
+        assert!(
+            self.child.logged("error") + self.child.logged("warning") <= 4,
+            "{:#?}",
+            self.child.log.lock()
+        );
         self.shim.set(slot, 0);
         same_as_source(&self.swarm, 0, 500_000, &answer.rest());
         let log = self.child.end();
@@ -75,27 +79,28 @@ fn a_disk_that_gets_full_broken_or_read_only_during_playback() {
 #[test]
 fn a_disk_that_is_full_or_read_only_from_the_start() {
     child::serve_if_asked();
-    for (slot, error, words) in [
+    let me = "disks::a_disk_that_is_full_or_read_only_from_the_start";
+    let cases = [
         (Slot::WriteErrno, Errno::NOSPC, "the disk is full"),
         (Slot::CreateErrno, Errno::ROFS, "Read-only file system"),
         (Slot::CreateErrno, Errno::MFILE, "Too many open files"),
-    ] {
-        let mut stage = stage("disks::a_disk_that_is_full_or_read_only_from_the_start", 20_000_000);
-        stage.shim.set(slot, i64::from(error.raw_os_error()));
-        let text = stage.child.prepare(&stage.torrent, 0).expect_err("nothing can be written");
-        assert!(text.contains(words), "{text}");
-        stage.shim.set(slot, 0);
-        // It may meet the last of the trouble; a user tries again.
-        let deadline = Instant::now() + PATIENCE;
-        let stream = loop {
-            match stage.child.prepare(&stage.torrent, 0) {
-                Ok(stream) => break stream,
-                Err(text) => assert!(Instant::now() < deadline, "{text}"),
-            }
-        };
-        play(stage.child.port, &format!("/stream/{}", stream.token), &stage.swarm, 0, 0);
-        stage.child.end();
-    }
+    ];
+    std::thread::scope(|scope| {
+        for (slot, error, words) in cases {
+            scope.spawn(move || refuses_from_the_start(me, slot, error, words));
+        }
+    });
+}
+
+fn refuses_from_the_start(me: &str, slot: Slot, error: Errno, words: &str) {
+    let mut stage = stage(me, 20_000_000);
+    stage.shim.set(slot, i64::from(error.raw_os_error()));
+    let text = stage.child.prepare(&stage.torrent, 0).expect_err("nothing can be written");
+    assert!(text.contains(words), "{text}");
+    stage.shim.set(slot, 0);
+    let stream = stage.child.prepare_at_last(&stage.torrent, 0);
+    play(stage.child.port, &format!("/stream/{}", stream.token), &stage.swarm, 0, 0);
+    stage.child.end();
 }
 
 /// libtorrent cannot read what it has to hash: it says so, and goes on when it can.
@@ -115,13 +120,7 @@ fn a_disk_with_read_errors_while_files_are_checked() {
     let text = child.prepare(&torrent, 0).expect_err("nothing can be read");
     assert!(text.contains("Input/output error"), "{text}");
     shim.set(Slot::ReadErrno, 0);
-    let deadline = Instant::now() + PATIENCE;
-    let stream = loop {
-        match child.prepare(&torrent, 0) {
-            Ok(stream) => break stream,
-            Err(text) => assert!(Instant::now() < deadline, "{text}"),
-        }
-    };
+    let stream = child.prepare_at_last(&torrent, 0);
     play(child.port, &format!("/stream/{}", stream.token), &swarm, 0, 0);
     child.end();
 }

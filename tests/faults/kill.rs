@@ -77,7 +77,10 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
         let limit = Instant::now() + Duration::from_millis(dice.below(longest_ms) + 1);
         let heard = hear(&child, &opened, &swarm, limit, len);
         let log = child.log.lock().clone();
-        assert!(!log.iter().any(|line| line.contains("as they were left") || line.contains("warning")), "{log:#?}");
+        assert!(
+            !log.iter().any(|line| line.contains("as they were left") || line.contains("warning")),
+            "{log:#?}"
+        );
         child.kill();
         let killed = Instant::now();
         let old = heard.log.iter().take_while(|(at, _)| *at + LAST_SECONDS < killed).last();
@@ -91,7 +94,9 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
             sure = 0;
         }
     }
-    println!("{count} kills, seed {seed}: {whole} tracks whole, at most {lost} bytes heard twice in the last seconds");
+    println!(
+        "{count} kills, seed {seed}: {whole} tracks whole, at most {lost} bytes heard twice in the last seconds"
+    );
     swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
     // Still in order: to the end, and once more from what is here, with nobody there.
     let mut child = Child::start(me, &storage);

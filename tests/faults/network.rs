@@ -46,8 +46,13 @@ fn a_prepare_without_tracker_says_so_and_goes_on_when_it_is_back() {
 #[test]
 fn peers_that_all_leave_and_come_back() {
     let folder = Folder::new();
-    let swarm =
-        swarm(&folder, Kind::V1, 64, Album::flac(1, 4_000_000), &[peer(400_000), peer(400_000), peer(400_000)]);
+    let swarm = swarm(
+        &folder,
+        Kind::V1,
+        64,
+        Album::flac(1, 4_000_000),
+        &[peer(400_000), peer(400_000), peer(400_000)],
+    );
     let storage = Folder::new();
     let host = Host::start(&storage);
     let stream = host.prepare_torrent(&swarm, 0);

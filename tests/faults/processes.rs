@@ -24,7 +24,9 @@ fn two_processes_on_one_folder_and_one_is_killed() {
     let stream = second.prepare(&torrent, 0).expect("prepare");
     play(second.port, &format!("/stream/{}", stream.token), &swarm, 0, 0);
     let mut third = Child::start(me, &storage);
-    until("the dead one's folder is used", || third.logged(&format!("storage {}, ", storage.0.display())) == 1);
+    until("the dead one's folder is used", || {
+        third.logged(&format!("storage {}, ", storage.0.display())) == 1
+    });
     let stream = third.prepare(&torrent, 0).expect("prepare");
     play(third.port, &format!("/stream/{}", stream.token), &swarm, 0, 0);
     second.end();
@@ -96,8 +98,10 @@ fn a_process_without_descriptors_plays_on_and_recovers() {
     let folder = Folder::new();
     let swarm = small_swarm(&folder, 2, 2_000_000, 1_000_000);
     let storage = Folder::new();
-    let mut child =
-        Child::start_with("processes::a_process_without_descriptors_plays_on_and_recovers", &storage, |command| {
+    let mut child = Child::start_with(
+        "processes::a_process_without_descriptors_plays_on_and_recovers",
+        &storage,
+        |command| {
             let mut limited = std::process::Command::new("sh");
             limited.args(["-c", "ulimit -n 70; exec \"$0\" \"$@\""]).arg(command.get_program());
             limited.args(command.get_args());
@@ -106,7 +110,8 @@ fn a_process_without_descriptors_plays_on_and_recovers() {
             limited.stdout(std::process::Stdio::piped());
             limited.stderr(std::process::Stdio::piped());
             *command = limited;
-        });
+        },
+    );
     let torrent = torrent_file(&swarm);
     let stream = child.prepare(&torrent, 0).expect("prepare");
     let mut answer = child.get(&stream, 0);

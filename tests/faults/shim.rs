@@ -71,7 +71,8 @@ fn library() -> &'static Path {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         // Tests of other processes may build it too: each its own, put in place whole.
-        let (own, place) = (folder.join(format!("faults-{}.so", std::process::id())), folder.join("faults.so"));
+        let (own, place) =
+            (folder.join(format!("faults-{}.so", std::process::id())), folder.join("faults.so"));
         let mut cc = Command::new("cc");
         cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&own).arg(source).args(["-ldl", "-pthread"]);
         assert!(cc.status().expect("cc").success(), "the shim does not build");

@@ -19,6 +19,15 @@ fn harmed(extension: &str, harm: impl Fn(&Path)) {
     whole(&host, &swarm, 0);
 }
 
+/// Sessions mostly wait: one thread for each harm.
+fn beside_each_other(harms: &[fn(&Path)], test: impl Fn(fn(&Path)) + Sync) {
+    std::thread::scope(|scope| {
+        for harm in harms {
+            scope.spawn(|| test(*harm));
+        }
+    });
+}
+
 fn cut(path: &Path) {
     let len = fs::metadata(path).expect("state").len();
     File::options().write(true).open(path).and_then(|f| f.set_len(len / 2)).expect("cut");
@@ -43,9 +52,7 @@ fn empty(path: &Path) {
 
 #[test]
 fn resume_data_that_is_none() {
-    for harm in [cut, garbage, huge, empty] {
-        harmed("resume", harm);
-    }
+    beside_each_other(&[cut, garbage, huge, empty], |harm| harmed("resume", harm));
 }
 
 #[test]
@@ -55,9 +62,7 @@ fn a_folder_in_place_of_resume_data() {
 
 #[test]
 fn looks_that_are_none() {
-    for harm in [cut, garbage, huge, empty, folder] {
-        harmed("files", harm);
-    }
+    beside_each_other(&[cut, garbage, huge, empty, folder], |harm| harmed("files", harm));
 }
 
 /// One bit of the bit field that says which pieces are here. libtorrent believes it.
@@ -75,7 +80,8 @@ fn a_flipped_bit_in_resume_data_names_no_piece_that_is_not_here() {
     let mut bytes = fs::read(&path).expect("resume");
     let words = b"6:pieces";
     // The last one: the info dictionary before it has one of its own.
-    let at = bytes.windows(words.len()).rposition(|window| window == words).expect("a bit field") + words.len();
+    let at =
+        bytes.windows(words.len()).rposition(|window| window == words).expect("a bit field") + words.len();
     let colon = at + bytes[at..].iter().position(|byte| *byte == b':').expect("a length");
     let len: usize = std::str::from_utf8(&bytes[at..colon]).expect("digits").parse().expect("a length");
     bytes[colon + len] |= 1;
@@ -110,7 +116,7 @@ fn resume_data_of_another_torrent_names_no_pieces_of_this_one() {
 
 #[test]
 fn dht_state_that_is_none() {
-    for harm in [cut, garbage, huge, empty, folder] {
+    beside_each_other(&[cut, garbage, huge, empty, folder], |harm| {
         let storage = Folder::new();
         drop(Host::start(&storage));
         let path = storage.0.join("dht_state.dat");
@@ -119,5 +125,5 @@ fn dht_state_that_is_none() {
         let directory = Folder::new();
         let swarm = small_swarm(&directory, 1, 100_000, 20_000_000);
         whole(&Host::start(&storage), &swarm, 0);
-    }
+    });
 }
