@@ -18,6 +18,9 @@ SEED =
 # Cargo profile of the library under CMake. dev is optimised too and builds without release's whole-program LTO; a
 # swarm's line is what takes the time either way. `make play PROFILE=release` links what gets installed.
 PROFILE = dev
+# kill: how many rounds, and which; nothing: other ones each time.
+ROUNDS = 50
+SEED =
 # CMake's build directory; one for each profile.
 BUILD = build/$(PROFILE)
 
@@ -48,6 +51,14 @@ test: setup-test ## set up, then every test: Rust, hosts in four languages again
 	cargo test -q --locked --workspace
 	@$(MAKE) c-test
 	@$(MAKE) play SRC= FILE= SILENT=1
+
+kill: ## ROUNDS (50) times kill -9 in mid-download, at places that SEED chooses; nothing may be lost
+	ROUNDS='$(ROUNDS)' SEED='$(SEED)' cargo test -q --locked --test faults -- --exact kill::killed_as_often_as_asked --ignored --nocapture
+
+faults: ## faults that take long or need root: a full file system, a network interface, a long suspension
+	@[ "$$(id -u)" = 0 ] || { echo 'make faults mounts a file system and takes down an interface, both in namespaces of its own: run it as root' >&2; exit 1; }
+	cargo test -q --locked --test faults --no-run
+	unshare --mount --net sh -c 'ip link set lo up && exec cargo test -q --locked --offline --test faults -- --ignored --skip kill:: --test-threads 1'
 
 check: ## formatting, clippy with warnings denied, then `make test`
 	cargo fmt --all --check
@@ -108,4 +119,4 @@ clean: ## removes what was built
 setup-play setup-test setup-bench:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench
+.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench kill faults

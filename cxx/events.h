@@ -3,15 +3,41 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "vozduxan/src/bridge/ffi.rs.h"
 
 namespace vozduxan {
 
+// Unbounded only in what libtorrent itself bounds: pieces, torrents, connections. What peers send is not bounded by
+// them: a HAVE has 9 bytes on the wire, and one that repeats it fills memory while the engine's thread is held up. So a
+// peer's reports are offered, and a peer with too many of them waiting loses its connection: the report of that is
+// never refused, the engine forgets all it knew of the peer, and libtorrent connects again later. Nothing else is lost.
 class EventQueue {
  public:
+  // Bytes that may wait, of one peer and of all. An honest peer's blocks are at most those that were asked of it, some
+  // 2000 events of less than 100 bytes.
+  static constexpr std::size_t most_of_one = 2 << 20;
+  static constexpr std::size_t most_of_all = 32 << 20;
+
+  // A peer's report; false: refused, the peer has to go.
+  bool offer(Event event) {
+    std::size_t const bytes = sizeof(Event) + event.data.size() + event.text.size();
+    {
+      std::lock_guard<std::mutex> const hold(mutex_);
+      std::size_t& of_this = of_peers_[event.peer];
+      if (of_this + bytes > most_of_one || of_all_ + bytes > most_of_all) return false;
+      of_this += bytes;
+      of_all_ += bytes;
+      events_.push_back(std::move(event));
+    }
+    changed_.notify_one();
+    return true;
+  }
+
   void push(Event event) {
     {
       std::lock_guard<std::mutex> const hold(mutex_);
@@ -48,6 +74,8 @@ class EventQueue {
     out.clear();
     std::lock_guard<std::mutex> const hold(mutex_);
     out.swap(events_);
+    of_peers_.clear();
+    of_all_ = 0;
     bool const alerts = alerts_;
     alerts_ = false;
     woken_ = false;
@@ -58,6 +86,8 @@ class EventQueue {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Event> events_;
+  std::unordered_map<std::uint32_t, std::size_t> of_peers_;
+  std::size_t of_all_ = 0;
   bool alerts_ = false;
   bool woken_ = false;
 };

@@ -170,6 +170,11 @@ void Shim::add(AddOptions const& options) const {
     // Progress from an earlier run, trackers from what the caller gave now.
     params.ti = parse_torrent({options.torrent.data(), options.torrent.size()});
   }
+  if (options.check_files) {
+    params.have_pieces.clear();
+    params.verified_pieces.clear();
+    params.unfinished_pieces.clear();
+  }
   params.save_path = std::string(options.save_path);
   for (rust::String const& tracker : options.extra_trackers) {
     params.trackers.emplace_back(std::string(tracker));
@@ -202,6 +207,9 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
   params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
     tap->attach(handle);
     return std::static_pointer_cast<lt::torrent_plugin>(tap);
+  });
+  params.extensions.emplace_back([events = state_->events, number](lt::torrent_handle const&, lt::client_data_t) {
+    return std::static_pointer_cast<lt::torrent_plugin>(std::make_shared<Farewell>(events, number));
   });
   lt::torrent_handle const handle = state_->session->add_torrent(std::move(params));
   std::lock_guard<std::mutex> const hold(state_->mutex);

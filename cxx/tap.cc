@@ -69,14 +69,14 @@ class PeerTap final : public lt::peer_plugin {
 
   void on_connected() override { torrent_->report(EventKind::PeerConnected, peer_); }
   bool on_handshake(lt::span<char const>) override {
-    torrent_->report(EventKind::PeerReady, peer_);
+    torrent_->from_peer(EventKind::PeerReady, peer_);
     return true;
   }
   bool on_extension_handshake(lt::bdecode_node const& dictionary) override {
     if (dictionary.type() == lt::bdecode_node::dict_t) {
       std::int64_t const queue = dictionary.dict_find_int_value("reqq", 0);
       if (queue > 0 && queue < 100000) {
-        torrent_->report(EventKind::PeerQueue, peer_, 0, static_cast<std::uint32_t>(queue));
+        torrent_->from_peer(EventKind::PeerQueue, peer_, 0, static_cast<std::uint32_t>(queue));
       }
       lt::bdecode_node const names = dictionary.dict_find_dict("m");
       std::int64_t const id = names ? names.dict_find_int_value("ut_metadata", 0) : 0;
@@ -128,40 +128,40 @@ class PeerTap final : public lt::peer_plugin {
     torrent_->events_->push(std::move(event));
   }
   bool on_choke() override {
-    torrent_->report(EventKind::PeerChoke, peer_);
+    torrent_->from_peer(EventKind::PeerChoke, peer_);
     return torrent_->own_picker_;
   }
   bool on_unchoke() override {
-    torrent_->report(EventKind::PeerUnchoke, peer_);
+    torrent_->from_peer(EventKind::PeerUnchoke, peer_);
     return torrent_->own_picker_;
   }
   bool on_allowed_fast(lt::piece_index_t) override { return torrent_->own_picker_; }
   bool on_have(lt::piece_index_t const piece) override {
-    torrent_->report(EventKind::PeerHave, peer_, number(piece));
+    torrent_->from_peer(EventKind::PeerHave, peer_, number(piece));
     return false;
   }
   bool on_bitfield(lt::bitfield const& bits) override {
     Event event = make_event(EventKind::PeerBitfield, torrent_->torrent_);
     event.peer = peer_;
     event.data = copy_bits(bits);
-    torrent_->events_->push(std::move(event));
+    torrent_->offer(std::move(event));
     return false;
   }
   bool on_have_all() override {
-    torrent_->report(EventKind::PeerHaveAll, peer_);
+    torrent_->from_peer(EventKind::PeerHaveAll, peer_);
     return false;
   }
   bool on_have_none() override {
-    torrent_->report(EventKind::PeerHaveNone, peer_);
+    torrent_->from_peer(EventKind::PeerHaveNone, peer_);
     return false;
   }
   bool on_piece(lt::peer_request const& block, lt::span<char const>) override {
-    torrent_->report(EventKind::Block, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
+    torrent_->from_peer(EventKind::Block, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
   }
   bool on_reject(lt::peer_request const& block) override {
-    torrent_->report(EventKind::Reject, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
+    torrent_->from_peer(EventKind::Reject, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
   }
@@ -213,14 +213,28 @@ class PeerTap final : public lt::peer_plugin {
 TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker)
     : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker) {}
 
-void TorrentTap::report(EventKind const kind, std::uint32_t const peer, std::uint32_t const piece,
-                        std::uint32_t const offset, std::uint32_t const length) const {
+void TorrentTap::report(EventKind const kind, std::uint32_t const piece) const {
+  Event event = make_event(kind, torrent_);
+  event.piece = piece;
+  events_->push(std::move(event));
+}
+
+void TorrentTap::from_peer(EventKind const kind, std::uint32_t const peer, std::uint32_t const piece,
+                           std::uint32_t const offset, std::uint32_t const length) const {
   Event event = make_event(kind, torrent_);
   event.peer = peer;
   event.piece = piece;
   event.offset = offset;
   event.length = length;
-  events_->push(std::move(event));
+  offer(std::move(event));
+}
+
+void TorrentTap::offer(Event event) const {
+  auto const peer = peers_.find(event.peer);
+  if (events_->offer(std::move(event)) || peer == peers_.end()) return;
+  // Copied: on_disconnect takes it out of the map.
+  lt::peer_connection_handle connection = peer->second;
+  if (!connection.is_disconnecting()) connection.disconnect(lt::errors::optimistic_disconnect, lt::operation_t::bittorrent);
 }
 
 std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_handle const& peer) {
@@ -238,9 +252,9 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   return std::make_shared<PeerTap>(shared_from_this(), number, peer);
 }
 
-void TorrentTap::on_piece_pass(lt::piece_index_t const piece) { report(EventKind::PiecePassed, 0, number(piece)); }
+void TorrentTap::on_piece_pass(lt::piece_index_t const piece) { report(EventKind::PiecePassed, number(piece)); }
 
-void TorrentTap::on_piece_failed(lt::piece_index_t const piece) { report(EventKind::PieceFailed, 0, number(piece)); }
+void TorrentTap::on_piece_failed(lt::piece_index_t const piece) { report(EventKind::PieceFailed, number(piece)); }
 
 void TorrentTap::on_files_checked() {
   Event event = make_event(EventKind::FilesChecked, torrent_);
@@ -250,7 +264,7 @@ void TorrentTap::on_files_checked() {
 }
 
 void TorrentTap::on_state(lt::torrent_status::state_t const state) {
-  if (state == lt::torrent_status::checking_files) report(EventKind::CheckingFiles, 0);
+  if (state == lt::torrent_status::checking_files) report(EventKind::CheckingFiles);
 }
 
 void TorrentTap::dial(lt::session_handle const& session, std::uint32_t const number, lt::tcp::endpoint const& address,

@@ -45,8 +45,11 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
 
  private:
   friend class PeerTap;
-  void report(EventKind kind, std::uint32_t peer, std::uint32_t piece = 0, std::uint32_t offset = 0,
-              std::uint32_t length = 0) const;
+  void report(EventKind kind, std::uint32_t piece = 0) const;
+  void from_peer(EventKind kind, std::uint32_t peer, std::uint32_t piece = 0, std::uint32_t offset = 0,
+                 std::uint32_t length = 0) const;
+  // Takes an event of a peer to the queue, or disconnects the peer when too many wait there.
+  void offer(Event event) const;
 
   std::shared_ptr<EventQueue> events_;
   std::uint32_t torrent_;
@@ -56,6 +59,21 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::unordered_map<std::uint32_t, lt::peer_connection_handle> peers_;
   // What peers call ut_metadata (BEP 9), of those that know it.
   std::unordered_map<std::uint32_t, std::uint8_t> metadata_ids_;
+};
+
+// Tells when libtorrent has let go of a removed torrent. It lives in the torrent object alone, and that is held by the
+// job that ends the torrent's disk operations (torrent::abort, async_stop_torrent), which waits for all before it.
+class Farewell final : public lt::torrent_plugin {
+ public:
+  Farewell(std::shared_ptr<EventQueue> events, std::uint32_t const torrent)
+      : events_(std::move(events)), torrent_(torrent) {}
+  ~Farewell() override { events_->push(make_event(EventKind::Gone, torrent_)); }
+  Farewell(Farewell const&) = delete;
+  Farewell& operator=(Farewell const&) = delete;
+
+ private:
+  std::shared_ptr<EventQueue> events_;
+  std::uint32_t torrent_;
 };
 
 }  // namespace vozduxan

@@ -27,6 +27,8 @@ pub mod raw {
         torrent: Vec<u8>,
         magnet: String,
         save_path: String,
+        /// The resume data counts for its metadata only: the files are hashed.
+        check_files: bool,
         extra_trackers: Vec<String>,
     }
 
@@ -80,6 +82,8 @@ pub mod raw {
         CheckingFiles,
         /// What was on disk is known; data: the pieces at hand.
         FilesChecked,
+        /// libtorrent has let go of a removed torrent: nothing of it is written any more.
+        Gone,
         MetadataReceived,
         MetadataFailed,
         /// The torrent cannot go on; text: why.

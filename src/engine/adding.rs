@@ -7,7 +7,7 @@ use crate::bridge::{AddOptions, Command, CommandKind, Event, EventKind};
 use crate::log_line;
 use crate::schedule::deadlines::Deadlines;
 use crate::schedule::peer::PeerId;
-use crate::storage::Home;
+use crate::storage::{self, Home};
 
 use super::Error;
 use super::event_loop::Engine;
@@ -52,8 +52,12 @@ impl Engine {
             torrent: source.torrent.clone().unwrap_or_default(),
             magnet: source.magnet.clone().unwrap_or_default(),
             save_path: save_path.to_string_lossy().into_owned(),
+            check_files: stored.resume.is_some() && !stored.intact,
             extra_trackers: self.trackers_for(source),
         };
+        if options.check_files {
+            log_line!(self.log, "the files of {} are not as they were left: checking them", torrent.key());
+        }
         let mut added = self.bridge.add(&options);
         let fell_back = added.is_err() && !options.resume.is_empty();
         if fell_back {
@@ -161,6 +165,17 @@ impl Engine {
         self.bridge.command(id, &commands);
     }
 
+    /// There is no safe place for a torrent's files. It leaves the session, so that nothing is written meanwhile and
+    /// the next call tries again.
+    fn refuse(&mut self, id: u32, error: &storage::Error) {
+        let jobs = self.torrents.get_mut(&id).map(|torrent| std::mem::take(&mut torrent.jobs));
+        for job in jobs.unwrap_or_default() {
+            self.give_up(id, job, Error::Storage(error.to_string()));
+        }
+        self.let_go(id);
+    }
+
+    /// A torrent's metadata became known: decides where its files go.
     pub(super) fn metadata(&mut self, id: u32, now: Duration) {
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         if torrent.meta.is_none() {
@@ -173,7 +188,7 @@ impl Engine {
             };
             torrent.set_meta(Arc::new(meta));
         }
-        let mut elsewhere = None;
+        let (mut elsewhere, mut refused) = (None, None);
         if torrent.home.is_none()
             && let Some(meta) = &torrent.meta
         {
@@ -183,13 +198,17 @@ impl Engine {
             if let Some(second) = meta.hashes().second() {
                 self.store.rename_parts(second, torrent.key());
             }
-            match self.store.home(torrent.key(), &meta.info.name) {
+            let home = self.store.home(torrent.key(), &meta.info.name);
+            match home.and_then(|home| self.store.clear_way(&home, meta.data_files()).map(|_| home)) {
                 Ok(home) if home.save_path() != self.store.nameless_save_path(torrent.key()) => {
                     elsewhere = Some(home);
                 }
                 Ok(home) => torrent.home = Some(home),
-                Err(error) => torrent.error = Some(error.to_string()),
+                Err(error) => refused = Some(error),
             }
+        }
+        if let Some(error) = refused {
+            return self.refuse(id, &error);
         }
         for job in &mut torrent.jobs {
             job.metadata_at.get_or_insert(now);

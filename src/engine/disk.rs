@@ -75,25 +75,31 @@ impl Disk {
 }
 
 fn work(store: &Store, inbox: &Inbox, queue: &Receiver<Job>, stop: &AtomicBool) {
-    let trouble =
-        |error: crate::storage::Error| inbox.push(Command::DiskTrouble(Error::Storage(error.to_string())));
+    // A disk that is full stays so for a while: the first failure of a row is told, the others are not.
+    let mut troubled = false;
+    let mut tell = |answer: Result<(), crate::storage::Error>| {
+        let failed = answer.is_err();
+        if let Err(error) = answer
+            && !troubled
+        {
+            inbox.push(Command::DiskTrouble(Error::Storage(error.to_string())));
+        }
+        troubled = failed;
+        failed
+    };
     while let Ok(job) = queue.recv() {
         match job {
             Job::SaveResume(torrent, bytes) => {
-                if let Err(error) = store.save_resume(torrent, &bytes) {
-                    trouble(error);
+                if tell(store.save_resume(torrent, &bytes)) {
+                    inbox.push(Command::Unsaved(torrent));
                 }
             }
             Job::SaveDht(bytes) => {
-                if let Err(error) = store.save_dht_state(&bytes) {
-                    trouble(error);
-                }
+                tell(store.save_dht_state(&bytes));
             }
             Job::Touch(torrent) => store.touch(torrent),
             Job::Remove(torrent) => {
-                if let Err(error) = store.remove_torrent(torrent) {
-                    trouble(error);
-                }
+                tell(store.remove_torrent(torrent));
                 inbox.push(Command::Removed(torrent));
             }
             Job::Unpack(torrent, home, contents) => {
@@ -112,7 +118,8 @@ fn measure(store: &Store) -> Vec<(InfoHash, u64, u64)> {
     known
         .into_iter()
         .map(|torrent| {
-            let used = torrent.last_used.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+            let used = torrent.last_used.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let used = u64::try_from(used).unwrap_or(u64::MAX);
             (torrent.info_hash, store.usage(torrent.info_hash).unwrap_or(0), used)
         })
         .collect()

@@ -21,6 +21,7 @@ use super::disk::{Disk, Job as DiskJob};
 use super::inbox::{Command, Inbox, Stored};
 use super::input::Source;
 use super::prepare::{Job, Prepare};
+use super::quota::Deletion;
 use super::reach::Reach;
 use super::streams::Streams;
 use super::telling::narrate;
@@ -72,7 +73,11 @@ pub struct Engine {
     /// Bytes received by all torrents, also those that are gone.
     pub(super) received: u64,
     /// Torrents whose data is being deleted, and who wants them meanwhile.
-    pub(super) deleting: BTreeMap<InfoHash, Vec<Command>>,
+    pub(super) deleting: BTreeMap<InfoHash, Deletion>,
+    /// Torrents that libtorrent has not let go of yet, and since when they are no more in the session.
+    pub(super) leaving: BTreeMap<u32, (InfoHash, Duration)>,
+    /// Callers of `evict` whose deletions are not with the disk thread yet.
+    pub(super) evictions: Vec<Promise<()>>,
     /// Torrents whose part file is being taken apart, and who wants them meanwhile.
     pub(super) unpacking: Vec<Unpacking>,
     pub(super) next_id: u32,
@@ -111,6 +116,8 @@ impl Engine {
             received: 0,
             deleting: BTreeMap::new(),
             unpacking: Vec::new(),
+            leaving: BTreeMap::new(),
+            evictions: Vec::new(),
             next_id: 1,
             reach,
             epoch,
@@ -129,7 +136,7 @@ impl Engine {
         while !self.stopping {
             let now = self.now();
             let looks = self.torrents.values().filter_map(|t| t.next_look(now));
-            let look = looks.chain(self.reach.next_look()).min();
+            let look = looks.chain(self.reach.next_look()).chain(self.next_leaving()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
             self.bridge.wait(sleep + Duration::from_micros(999));
@@ -154,6 +161,7 @@ impl Engine {
         }
         let now = self.now();
         self.reach_out(now);
+        self.watch_leaving(now);
         let due: Vec<u32> = self
             .torrents
             .iter()
@@ -219,7 +227,14 @@ impl Engine {
             Command::Evict(waiter) => self.evict(waiter),
             Command::Measured(usage, waiter) => self.measured(&usage, waiter),
             Command::SpeaksUtp(address) => self.reach.answered(address, self.now()),
-            Command::DiskTrouble(error) => log_line!(self.log, "warning: {error}"),
+            Command::DiskTrouble(error) => {
+                log_line!(self.log, "warning: {error}; what could not be saved is tried again")
+            }
+            Command::Unsaved(key) => {
+                if let Some(torrent) = self.torrents.values_mut().find(|t| t.key() == key) {
+                    torrent.saved(false);
+                }
+            }
             Command::Stop => self.stopping = true,
         }
     }
@@ -299,6 +314,9 @@ impl Engine {
         self.note_connection(&event, now);
         self.metadata_news(&event, now);
         let id = event.torrent;
+        if event.kind == EventKind::Gone {
+            return self.gone(id);
+        }
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         self.touched.insert(id);
         if self.tuning.verbose {
@@ -331,7 +349,8 @@ impl Engine {
                     event.text
                 );
             }
-            EventKind::TorrentError => {
+            // After an error of a file, which has been told and is tried again, it says so each time.
+            EventKind::TorrentError if torrent.disk_trouble.is_none() => {
                 log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
                 torrent.error = Some(event.text);
             }
@@ -345,8 +364,10 @@ impl Engine {
                         event.text
                     );
                 }
-                torrent.error = Some(format!("{what}: {}", event.text));
-                torrent.disk_trouble = Some(now);
+                // The first reason counts: what could not be written cannot be read or hashed either.
+                if torrent.disk_trouble.replace(now).is_none() {
+                    torrent.error = Some(format!("{what}: {}", event.text));
+                }
             }
             EventKind::ResumeData => {
                 torrent.saved(true);

@@ -27,7 +27,7 @@ pub enum Command {
     Unreadable(u64, String, bool),
     /// Drop idle torrents and make room; tells when it is done.
     Evict(Promise<()>),
-    /// What the disk thread measured: allocated bytes of every torrent, last use in seconds since 1970.
+    /// What the disk thread measured: allocated bytes of every torrent, last use in nanoseconds since 1970.
     Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),
@@ -35,8 +35,10 @@ pub enum Command {
     Unpacked(InfoHash, Result<Unpacked, Error>),
     /// An address has answered a probe.
     SpeaksUtp(SocketAddr),
-    /// The disk thread could not write.
+    /// The disk thread could not write; the first time only, until it can again.
     DiskTrouble(Error),
+    /// A torrent's resume data could not be written.
+    Unsaved(InfoHash),
     /// Save what must be saved and end.
     Stop,
 }
@@ -46,6 +48,8 @@ pub enum Command {
 pub struct Stored {
     /// Resume data.
     pub resume: Option<Vec<u8>>,
+    /// The files look as they did when it was made; otherwise they have to be hashed.
+    pub intact: bool,
     /// Where its files go, when its name is known.
     pub home: Option<Home>,
     /// Whether a part file of the older engine is to be moved there first.
@@ -104,6 +108,7 @@ impl Command {
             | Self::Measured(_, None)
             | Self::SpeaksUtp(_)
             | Self::DiskTrouble(_)
+            | Self::Unsaved(_)
             | Self::Stop => {}
         }
     }

@@ -77,6 +77,12 @@ impl Meta {
         Ok(Self { info, layout })
     }
 
+    /// Where libtorrent writes, below the save path: links and padding left out.
+    pub fn data_files(&self) -> impl Iterator<Item = &str> {
+        let files = self.info.files.iter().filter(|file| !file.symlink && !file.pad);
+        files.map(|file| file.disk_path.as_str())
+    }
+
     /// Both hashes.
     pub fn hashes(&self) -> Hashes {
         Hashes::from_wire(&self.info.v1, &self.info.v2)

@@ -291,7 +291,9 @@ impl Engine {
         log_info!(self.log, "stream released: file {} of {}", listener.stream.file.0, torrent.key());
         torrent.save(&self.bridge, now, true);
         self.disk.push(DiskJob::Touch(torrent.key()));
-        if self.over_limit {
+        // What was in use may go now.
+        if self.over_limit || self.measured_at.is_some_and(|(_, before)| self.received > before) {
+            self.measured_at = Some((now, self.received));
             self.disk.push(DiskJob::Measure(None));
         }
     }

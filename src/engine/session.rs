@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::bridge::{Bridge, inspect_resume};
 use crate::http::{Limits, Server};
 use crate::log::Logger;
-use crate::storage::{LogLevel, Scheduler, Store};
+use crate::storage::{self, LogLevel, Scheduler, Store};
 use crate::{log_info, log_line};
 
 use super::calls::Calls;
@@ -192,16 +192,23 @@ impl Session {
             }
         };
         let mut stored = Stored { resume, ..Stored::default() };
-        if source.meta.is_none()
-            && let Some(bytes) = &stored.resume
-        {
+        if let Some(bytes) = &stored.resume {
             match inspect_resume(bytes).map_err(Error::Internal).and_then(Meta::new) {
-                Ok(meta) if meta.hashes().same(&source.hashes) => source.meta = Some(Arc::new(meta)),
-                Ok(_) => stored.resume = None,
+                Ok(meta) if meta.hashes().same(&source.hashes) => {
+                    source.meta.get_or_insert_with(|| Arc::new(meta));
+                    stored.intact = self.store.is_intact(key, bytes);
+                }
+                Ok(_) => {
+                    log_line!(
+                        self.log,
+                        "warning: stored resume data of {key} is of another torrent; not used"
+                    );
+                    stored.resume = None;
+                }
                 Err(error) => {
                     log_line!(
                         self.log,
-                        "warning: stored metadata of {key} is not usable ({error}); asking the swarm"
+                        "warning: stored resume data of {key} is not usable ({error}); not used"
                     );
                     stored.resume = None;
                 }
@@ -211,14 +218,18 @@ impl Session {
             if let Some(second) = meta.hashes().second() {
                 self.store.rename_parts(second, key);
             }
-            match self.store.home(key, &meta.info.name) {
-                Ok(home) => {
-                    let unchecked = home.is_adopted() && stored.resume.is_none();
-                    stored.has_parts = unchecked && self.store.has_parts(key);
-                    stored.home = Some(home);
-                }
-                Err(error) => return Err(Error::Storage(error.to_string())),
+            let unsafe_place = |error: storage::Error| Error::Storage(error.to_string());
+            let home = self.store.home(key, &meta.info.name).map_err(unsafe_place)?;
+            for moved in self.store.clear_way(&home, meta.data_files()).map_err(unsafe_place)? {
+                log_line!(
+                    self.log,
+                    "warning: what was in place of a file of {key} is now {}",
+                    moved.display()
+                );
             }
+            let unchecked = home.is_adopted() && stored.resume.is_none();
+            stored.has_parts = unchecked && self.store.has_parts(key);
+            stored.home = Some(home);
         }
         Ok(stored)
     }
@@ -258,7 +269,8 @@ impl Session {
         self.server.port()
     }
 
-    fn shut_down_libtorrent(&self) {
+    /// Ends libtorrent; false when it could not be waited for.
+    fn shut_down_libtorrent(&self) -> bool {
         let (done, wait) = std::sync::mpsc::channel();
         let bridge = Arc::clone(&self.bridge);
         let end = std::thread::Builder::new().name("vz-end".into()).spawn(move || {
@@ -268,12 +280,19 @@ impl Session {
         match (end, wait.recv_timeout(LAST_LIBTORRENT)) {
             (Ok(end), Ok(())) => {
                 let _ = end.join();
+                true
             }
-            (Ok(_), Err(_)) => log_line!(
-                self.log,
-                "warning: libtorrent still waits for a look-up of a host name; its threads end when that does"
-            ),
-            (Err(_), _) => self.bridge.shut_down(),
+            (Ok(_), Err(_)) => {
+                log_line!(
+                    self.log,
+                    "warning: libtorrent still waits for a look-up of a host name; its threads end when that does"
+                );
+                false
+            }
+            (Err(_), _) => {
+                self.bridge.shut_down();
+                true
+            }
         }
     }
 
@@ -295,8 +314,11 @@ impl Session {
             log_line!(self.log, "error: the engine's thread ended by a defect");
         }
         self.inbox.close();
-        self.shut_down_libtorrent();
+        let libtorrent_ended = self.shut_down_libtorrent();
         self.disk.stop();
+        if libtorrent_ended && let Err(error) = self.store.seal() {
+            log_line!(self.log, "warning: {error}; some files will be checked at the next start");
+        }
         let runtime = self.runtime.lock().take();
         if let Some(runtime) = runtime {
             // Never dropped on the caller's thread: that may be a thread of another runtime.

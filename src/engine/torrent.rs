@@ -210,6 +210,8 @@ impl Torrent {
             EventKind::PeerHave => Input::Has(peer, event.piece),
             EventKind::Block => {
                 self.meter.add(event.length, now);
+                // Blocks of unfinished pieces are kept over a restart too, and each write needs its look (storage).
+                self.unsaved = true;
                 Input::Block { peer, piece: event.piece, block, len: event.length }
             }
             EventKind::Reject => Input::Rejected { peer, piece: event.piece, block },

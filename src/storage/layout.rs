@@ -8,6 +8,7 @@
 //!   <torrent name>[/...]               data left by the earlier engine, used in place once adopted
 //!   .vozduxan/lock                     held by the session that uses this root
 //!   .vozduxan/<info-hash>.resume       metadata and resume data, bencoded by libtorrent
+//!   .vozduxan/<info-hash>.files        how the data's files looked when the resume data was made
 //!   .vozduxan/<info-hash>.adopted      "this torrent owns <torrent name>"
 //!   .vozduxan/instance-1/              root of a second session on the same path, with the same names inside
 //! ```
@@ -30,6 +31,7 @@ pub(super) const DHT_STATE: &str = "dht_state.dat";
 pub(super) const SETTINGS: &str = "vozduxan.toml";
 
 const RESUME: &str = "resume";
+const FILES: &str = "files";
 const ADOPTED: &str = "adopted";
 
 /// The names under one root.
@@ -66,6 +68,11 @@ pub(super) fn parts_name(info_hash: InfoHash) -> String {
 /// Name of a torrent's resume file in the state folder.
 pub(super) fn resume_name(info_hash: InfoHash) -> String {
     format!("{info_hash}.{RESUME}")
+}
+
+/// Name of the file in the state folder that says how a torrent's files looked.
+pub(super) fn files_name(info_hash: InfoHash) -> String {
+    format!("{info_hash}.{FILES}")
 }
 
 /// Name of the file in the state folder that says what a torrent adopted.

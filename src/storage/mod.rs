@@ -4,17 +4,19 @@
 //! reads what it wrote. The engine says which torrents are in use and asks [`evict()`] what to delete; nothing is
 //! deleted here on its own account.
 //!
-//! Three promises, each with a file of its own:
+//! Four promises, each with a file of its own:
 //! - nobody else writes where we write: another session on the same path gets another root (`instance`), another
 //!   torrent of the same name another folder (`layout`);
 //! - nothing outside the root is written, read or deleted (`beneath`, `delete`);
-//! - after a crash at any moment each small file is the old one or the new one (`atomic`).
+//! - after a crash at any moment each small file is the old one or the new one (`atomic`);
+//! - resume data is believed only while the files look as they did when it was made (`stamps`, `resume`).
 //!
 //! All calls here may wait for the disk, except [`DataFile::try_read`]; none holds a lock while it does so, except the
 //! rare restoring of a deleted state folder.
 
 mod atomic;
 mod beneath;
+mod clear;
 mod delete;
 mod error;
 mod evict;
@@ -22,16 +24,18 @@ mod instance;
 mod layout;
 mod parts;
 mod read;
+mod resume;
 #[cfg(test)]
 mod scratch;
 mod settings;
 mod small;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod usage;
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -60,6 +64,8 @@ pub struct Store {
     layout: Layout,
     instance: Instance,
     claims: Mutex<Claims>,
+    /// Torrents whose files were looked at in this session; see `stamps`.
+    looked_at: Mutex<BTreeSet<InfoHash>>,
 }
 
 /// Where the data of one torrent is.
@@ -122,7 +128,13 @@ impl Store {
             atomic::sweep(folder).map_err(|error| unusable(&error))?;
         }
         let claims = read_claims(&layout).map_err(|error| unusable(&error))?;
-        Ok(Self { storage_path: path, layout, instance, claims: Mutex::new(claims) })
+        Ok(Self {
+            storage_path: path,
+            layout,
+            instance,
+            claims: Mutex::new(claims),
+            looked_at: Mutex::default(),
+        })
     }
 
     /// The folder everything of this session is under: the storage path, or for a session that found it taken a
@@ -251,38 +263,6 @@ impl Store {
         DataFile::new(self.layout.root(), relative)
     }
 
-    /// Resume data as saved, metadata included; `None` when there is none. libtorrent judges its content.
-    ///
-    /// # Errors
-    /// When there is some that cannot be read; it is as good as none.
-    pub fn load_resume(&self, info_hash: InfoHash) -> Result<Option<Vec<u8>>, Error> {
-        load(self.layout.root(), &format!("{}/{}", layout::STATE, layout::resume_name(info_hash)))
-    }
-
-    /// Replaces a torrent's resume data, durably and whole.
-    ///
-    /// # Errors
-    /// The old data is still there then.
-    pub fn save_resume(&self, info_hash: InfoHash, bytes: &[u8]) -> Result<(), Error> {
-        self.save_state(&layout::resume_name(info_hash), bytes)
-    }
-
-    /// Forgets a torrent's resume data, metadata included: libtorrent refused it, or it names pieces that are not
-    /// there any more. The torrent's data stays.
-    ///
-    /// # Errors
-    /// When it is there and cannot be deleted.
-    pub fn forget_resume(&self, info_hash: InfoHash) -> Result<(), Error> {
-        self.forget_state(&layout::resume_name(info_hash))
-    }
-
-    /// Remembers that a torrent was used just now. Without resume data there is nothing to remember it on.
-    pub fn touch(&self, info_hash: InfoHash) {
-        let path = self.layout.state().join(layout::resume_name(info_hash));
-        // Only the order of eviction hangs on it.
-        let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
-    }
-
     /// Every torrent of which this root holds anything, by info-hash.
     ///
     /// # Errors
@@ -310,8 +290,10 @@ impl Store {
     /// # Errors
     /// When something cannot be looked at.
     pub fn usage(&self, info_hash: InfoHash) -> Result<u64, Error> {
-        let resume = self.layout.state().join(layout::resume_name(info_hash));
-        let mut total = usage::allocated(&resume)? + usage::allocated(&self.layout.own(info_hash))?;
+        let mut total = usage::allocated(&self.layout.own(info_hash))?;
+        for name in [layout::resume_name(info_hash), layout::files_name(info_hash)] {
+            total += usage::allocated(&self.layout.state().join(name))?;
+        }
         // Also where the data is not adopted: nothing else would ever delete it.
         total += usage::allocated(&self.layout.root().join(layout::parts_name(info_hash)))?;
         let adopted = self.claims.lock().get(&info_hash).cloned();

@@ -55,15 +55,22 @@ impl Host {
         std::fs::write(storage.0.join("vozduxan.toml"), toml).expect("settings");
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        let sink: vozduxan::log::Sink = Box::new(move |line| lines.lock().push(line.to_owned()));
+        let mut host =
+            Self::begin(storage, 10 << 30, Box::new(move |line| lines.lock().push(line.to_owned())));
+        host.log = log;
+        host
+    }
+
+    /// With the settings file that is there. `log` stays empty: lines go to `sink`.
+    pub fn begin(storage: &Folder, cache_max_bytes: u64, sink: vozduxan::log::Sink) -> Self {
         let logger = Logger::start(Arc::new(sink)).expect("log thread");
         let config = Config {
             storage_path: storage.0.clone(),
-            cache_max_bytes: 10 << 30,
+            cache_max_bytes,
             cache_ttl_secs: 3600,
             listen_port: None,
         };
-        Self { session: Session::start(config, logger).expect("session"), log }
+        Self { session: Session::start(config, logger).expect("session"), log: Arc::default() }
     }
 
     pub fn prepare(&self, input: Input<'_>, file: usize, role: Role) -> Result<Prepared, Error> {
@@ -123,6 +130,17 @@ pub fn get(port: u16, path: &str, range: Option<&str>) -> Answer {
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        self.reader.get_ref()
+    }
+
+    /// What has come of the body.
+    pub fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.left -= count as u64;
+        Ok(count)
     }
 
     /// The next `len` bytes of the body, fewer only where the body ends.
