@@ -67,7 +67,7 @@ class PeerTap final : public lt::peer_plugin {
   PeerTap(std::shared_ptr<TorrentTap> torrent, std::uint32_t const peer, lt::peer_connection_handle connection)
       : torrent_(std::move(torrent)), peer_(peer), connection_(std::move(connection)) {}
 
-  void on_connected() override { torrent_->report(EventKind::PeerConnected, peer_); }
+  void on_connected() override { torrent_->from_peer(EventKind::PeerConnected, peer_); }
   bool on_handshake(lt::span<char const>) override {
     torrent_->from_peer(EventKind::PeerReady, peer_);
     return true;
@@ -83,7 +83,7 @@ class PeerTap final : public lt::peer_plugin {
       if (id > 0 && id < 256) torrent_->metadata_ids_[peer_] = static_cast<std::uint8_t>(id);
       std::int64_t const size = dictionary.dict_find_int_value("metadata_size", 0);
       if (id > 0 && id < 256 && size > 0 && size <= max_metadata) {
-        torrent_->report(EventKind::PeerMetadata, peer_, 0, static_cast<std::uint32_t>(size));
+        torrent_->from_peer(EventKind::PeerMetadata, peer_, 0, static_cast<std::uint32_t>(size));
       }
     }
     return true;
@@ -111,10 +111,10 @@ class PeerTap final : public lt::peer_plugin {
         event.peer = peer_;
         event.piece = static_cast<std::uint32_t>(piece);
         event.data = to_bytes(data.data(), static_cast<std::size_t>(data.size()));
-        torrent_->events_->push(std::move(event));
+        torrent_->offer(std::move(event));
         return false;
       }
-      case 2: torrent_->report(EventKind::MetadataRefused, peer_, static_cast<std::uint32_t>(piece)); return false;
+      case 2: torrent_->from_peer(EventKind::MetadataRefused, peer_, static_cast<std::uint32_t>(piece)); return false;
       default: return false;
     }
   }

@@ -23,7 +23,7 @@ pub struct Deletion {
     /// The disk thread has been told; before that libtorrent has to let go.
     told: bool,
     /// Who wants the torrent meanwhile.
-    held: Vec<Command>,
+    pub(super) held: Vec<Command>,
 }
 
 /// Measured again after this many received bytes ...

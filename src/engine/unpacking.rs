@@ -117,7 +117,7 @@ impl Engine {
     /// The session ends: the inbox, which is closed, answers those who were held back.
     pub(super) fn refuse_held(&mut self) {
         let unpacking = std::mem::take(&mut self.unpacking).into_iter().flat_map(|one| one.held);
-        let deleting = std::mem::take(&mut self.deleting).into_values().flatten();
+        let deleting = std::mem::take(&mut self.deleting).into_values().flat_map(|deletion| deletion.held);
         unpacking.chain(deleting).for_each(|command| self.inbox.push(command));
     }
 }
