@@ -292,7 +292,7 @@ proptest! {
                 3 => Event::Ended(peer),
                 _ => Event::Answered(address),
             };
-            if let (Event::Ready(peer), Some(attempt)) = (event, dialer.attempts.get(&peer)) {
+            if let (Event::Ready(_), Some(attempt)) = (event, dialer.attempts.get(&peer)) {
                 since_ready[World::index(attempt.address)] = 0;
             }
             dialer.on(event, now, &mut out);
