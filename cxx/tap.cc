@@ -245,9 +245,12 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   Event event = make_event(EventKind::PeerNew, torrent_);
   event.peer = number;
   event.text = rust::String::lossy(text_of(peer.remote()));
-  lt::peer_info info;
-  peer.get_peer_info(info);
-  event.offset = (peer.is_outgoing() ? 1U : 0U) | ((info.flags & lt::peer_info::utp_socket) ? 2U : 0U);
+  // A connection that came in belongs to no torrent yet, and libtorrent reads through that pointer for its figures.
+  if (peer.is_outgoing()) {
+    lt::peer_info info;
+    peer.get_peer_info(info);
+    event.offset = (info.flags & lt::peer_info::utp_socket) ? 3 : 1;
+  }
   events_->push(std::move(event));
   return std::make_shared<PeerTap>(shared_from_this(), number, peer);
 }

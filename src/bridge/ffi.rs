@@ -49,7 +49,8 @@ pub mod raw {
 
     #[derive(Debug)]
     enum EventKind {
-        /// A connection exists (not yet established); text: address and port; offset: 1 we opened it, 2 by uTP.
+        /// A connection exists (not yet established); text: address and port; offset: 0 it came in, 1 we
+        /// open it by TCP, 3 by uTP.
         PeerNew,
         /// A connection that we opened is established; the handshake follows.
         PeerConnected,

@@ -56,14 +56,18 @@ impl Reach {
     }
 
     fn note(&mut self, happened: &Happened, now: Duration) {
-        /// The bits of `PeerNew`.
-        const OURS: u32 = 1;
-        const UTP: u32 = 2;
+        /// How `PeerNew` says which connection it is.
+        const BY_TCP: u32 = 1;
+        const BY_UTP: u32 = 3;
         let peer = happened.peer;
         let event = match happened.kind {
-            EventKind::PeerNew if happened.offset & OURS != 0 => {
+            EventKind::PeerNew => {
                 let Ok(address) = happened.text.parse() else { return };
-                let transport = if happened.offset & UTP != 0 { Transport::Utp } else { Transport::Tcp };
+                let transport = match happened.offset {
+                    BY_TCP => Transport::Tcp,
+                    BY_UTP => Transport::Utp,
+                    _ => return,
+                };
                 Event::Began { torrent: happened.torrent, peer, address, transport }
             }
             EventKind::PeerConnected => Event::Connected(peer),

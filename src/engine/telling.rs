@@ -48,8 +48,12 @@ pub fn narrate(log: &Logger, event: &Event) {
     let (peer, piece) = (event.peer, event.piece);
     match event.kind {
         EventKind::PeerNew => {
-            let by = if event.offset & 2 != 0 { "uTP" } else { "TCP" };
-            log_info!(log, "peer {peer}: {} by {by}", event.text);
+            let how = match event.offset {
+                0 => "came to us",
+                1 => "by TCP",
+                _ => "by uTP",
+            };
+            log_info!(log, "peer {peer}: {} {how}", event.text);
         }
         EventKind::PeerReady => log_info!(log, "peer {peer}: connected"),
         EventKind::PeerUnchoke => log_info!(log, "peer {peer}: serves us"),
