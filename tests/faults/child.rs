@@ -48,7 +48,7 @@ impl Child {
         std::fs::write(storage.0.join("vozduxan.toml"), Swarm::settings_toml()).expect("settings");
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
         command
-            .args(["--exact", test, "--nocapture"])
+            .args(["--exact", test, "--nocapture", "--include-ignored"])
             .env(STORAGE, &storage.0)
             .env(CACHE, (10_u64 << 30).to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

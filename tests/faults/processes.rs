@@ -56,12 +56,12 @@ fn a_process_that_was_stopped_plays_on() {
     stopped_for("processes::a_process_that_was_stopped_plays_on", Duration::from_secs(4));
 }
 
-/// Longer than peers and trackers wait.
+/// As long as a lid is closed for a moment.
 #[test]
 #[ignore = "takes long: make faults"]
 fn a_process_that_was_stopped_for_long_plays_on() {
     child::serve_if_asked();
-    stopped_for("processes::a_process_that_was_stopped_for_long_plays_on", Duration::from_secs(150));
+    stopped_for("processes::a_process_that_was_stopped_for_long_plays_on", Duration::from_secs(40));
 }
 
 #[test]

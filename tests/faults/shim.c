@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITE_ERRNO, WRITE_BUDGET, READ_ERRNO, CREATE_ERRNO, WRITE_DELAY_MS, CLOCK_OFFSET_S, ENGINE_DELAY_MS, REFUSED };
+enum { WRITE_ERRNO, WRITE_BUDGET, READ_ERRNO, CREATE_ERRNO, CREATE_DELAY_MS, CLOCK_OFFSET_S, ENGINE_DELAY_MS, REFUSED };
 
 static _Atomic int64_t idle[8];
 static _Atomic int64_t *slots = idle;
@@ -60,10 +60,9 @@ static void wait_ms(int64_t ms) {
 /* 0: go on. A budget below zero is none; otherwise that many bytes may still be written before WRITE_ERRNO. */
 static int refused(int file, size_t bytes) {
   int saved = errno;
-  int64_t error = slots[WRITE_ERRNO], delay = slots[WRITE_DELAY_MS];
-  if ((error || delay) && ours(file)) {
-    wait_ms(delay);
-    if (error && atomic_fetch_sub(&slots[WRITE_BUDGET], (int64_t)bytes) < (int64_t)bytes) {
+  int64_t error = slots[WRITE_ERRNO];
+  if (error && ours(file)) {
+    if (atomic_fetch_sub(&slots[WRITE_BUDGET], (int64_t)bytes) < (int64_t)bytes) {
       slots[WRITE_BUDGET] = 0;
       slots[REFUSED]++;
       errno = (int)error;
@@ -103,6 +102,11 @@ ssize_t preadv(int f, const struct iovec *v, int n, off_t at) { REAL(preadv); re
 ssize_t preadv64(int f, const struct iovec *v, int n, off64_t at) { REAL(preadv64); return unreadable(f) ? -1 : real(f, v, n, at); }
 
 static int forbidden(const char *path, int flags) {
+  /* Data files only: the engine's own have a folder that begins with a dot. */
+  if (slots[CREATE_DELAY_MS] && (flags & O_CREAT) && below(path) && !strstr(path + root_len, "/.")) {
+    slots[REFUSED]++;
+    wait_ms(slots[CREATE_DELAY_MS]);
+  }
   if (!slots[CREATE_ERRNO] || !(flags & (O_CREAT | O_WRONLY | O_RDWR)) || !below(path)) return 0;
   slots[REFUSED]++;
   errno = (int)slots[CREATE_ERRNO];

@@ -19,8 +19,8 @@ pub enum Slot {
     ReadErrno,
     /// Opening for writing, making folders and renaming fail with this errno.
     CreateErrno,
-    /// Every write takes this long.
-    WriteDelayMs,
+    /// Before a data file is made, or opened as one that may have to be, this much time passes.
+    CreateDelayMs,
     /// The wall clock is off by this many seconds.
     ClockOffsetS,
     /// The engine's thread hangs this long, once, the next time it asks for a file.
