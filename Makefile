@@ -15,6 +15,8 @@ SILENT =
 # Cargo profile of the library under CMake. dev is optimised too and builds without release's whole-program LTO; a
 # swarm's line is what takes the time either way. `make play PROFILE=release` links what gets installed.
 PROFILE = dev
+# attack, fuzz: seconds for each of their parts.
+T = 60
 # CMake's build directory; one for each profile.
 BUILD = build/$(PROFILE)
 
@@ -60,6 +62,13 @@ valgrind: c-test ## the C tests that need no swarm, and the whole story of a hos
 	valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/nulls_static'
 	'$(swarm)' run --track-mb 4 -- valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/smoke_static'
 
+attack: ## hostile clients, peers and torrents for T seconds each (60), with what they cost; `make test` has a short round
+	VOZDUXAN_ATTACK_SECONDS=$(T) cargo test -q --locked --test http attack:: -- --nocapture --test-threads 1
+	VOZDUXAN_ATTACK_SECONDS=$(T) cargo test -q --locked --test hostile -- --nocapture --test-threads 2 flood:: mutations::
+
+fuzz: ## every fuzz target for T seconds (60); needs nightly Rust
+	@scripts/fuzz.sh $(T)
+
 clean: ## removes what was built
 	rm -rf build
 	cargo clean -q
@@ -67,4 +76,4 @@ clean: ## removes what was built
 setup-play setup-test:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind clean setup-play setup-test
+.PHONY: help play test check lib c-test header valgrind attack fuzz clean setup-play setup-test

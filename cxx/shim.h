@@ -41,6 +41,8 @@ class Shim {
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
+  rust::Vec<rust::String> trackers(std::uint32_t torrent) const;
+  void remove_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;
   void recheck(std::uint32_t torrent) const;
   void recover(std::uint32_t torrent) const;

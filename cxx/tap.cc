@@ -40,6 +40,14 @@ void put_message(std::string& out, Command const& command) {
   put(out, command.length);
 }
 
+// A connection that sent this many blocks without a request is ended. An honest peer sends none: a block counts as
+// asked for until it came or was rejected, as often as it was asked for.
+constexpr std::uint32_t most_unasked = 8;
+
+std::uint64_t block_key(std::uint32_t const piece, std::uint32_t const offset) {
+  return static_cast<std::uint64_t>(piece) << 32 | offset;
+}
+
 std::uint32_t number(lt::piece_index_t const piece) { return static_cast<std::uint32_t>(static_cast<int>(piece)); }
 
 }  // namespace
@@ -97,17 +105,41 @@ class PeerTap final : public lt::peer_plugin {
     return false;
   }
   bool on_piece(lt::peer_request const& block, lt::span<char const>) override {
+    // "Handled" keeps the block from libtorrent.
+    if (torrent_->own_picker_ && !answers_request(block)) return true;
     torrent_->report(EventKind::Block, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
   }
   bool on_reject(lt::peer_request const& block) override {
+    take_request(block);
     torrent_->report(EventKind::Reject, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
   }
 
  private:
+  // Takes one request for the block off the account; false when there is none.
+  bool take_request(lt::peer_request const& block) {
+    auto const peer = torrent_->peers_.find(peer_);
+    if (peer == torrent_->peers_.end()) return false;
+    auto& asked = peer->second.asked;
+    auto const request = asked.find(block_key(number(block.piece), static_cast<std::uint32_t>(block.start)));
+    if (request == asked.end()) return false;
+    if (--request->second == 0) asked.erase(request);
+    return true;
+  }
+  bool answers_request(lt::peer_request const& block) {
+    if (take_request(block)) return true;
+    auto const peer = torrent_->peers_.find(peer_);
+    if (peer != torrent_->peers_.end() && ++peer->second.unasked == most_unasked) {
+      // A copy: on_disconnect takes the entry out meanwhile.
+      lt::peer_connection_handle handle = peer->second.handle;
+      handle.disconnect(lt::errors::invalid_piece, lt::operation_t::bittorrent);
+    }
+    return false;
+  }
+
   std::shared_ptr<TorrentTap> torrent_;
   std::uint32_t peer_;
 };
@@ -156,17 +188,18 @@ void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {
     auto const peer = peers_.find(command.peer);
-    if (peer == peers_.end() || peer->second.is_disconnecting()) continue;
+    if (peer == peers_.end() || peer->second.handle.is_disconnecting()) continue;
     if (command.kind == CommandKind::Disconnect) {
-      peer->second.disconnect(lt::errors::timed_out_no_request, lt::operation_t::bittorrent);
+      peer->second.handle.disconnect(lt::errors::timed_out_no_request, lt::operation_t::bittorrent);
       continue;
     }
+    if (command.kind == CommandKind::Request) ++peer->second.asked[block_key(command.piece, command.offset)];
     put_message(wire[command.peer], command);
   }
   for (auto const& [number, bytes] : wire) {
     auto const peer = peers_.find(number);
-    if (peer == peers_.end() || peer->second.is_disconnecting()) continue;
-    peer->second.send_buffer(bytes.data(), static_cast<int>(bytes.size()));
+    if (peer == peers_.end() || peer->second.handle.is_disconnecting()) continue;
+    peer->second.handle.send_buffer(bytes.data(), static_cast<int>(bytes.size()));
   }
 }
 

@@ -12,6 +12,7 @@ use super::event_loop::Engine;
 use super::inbox::Stored;
 use super::input::{Meta, Source};
 use super::torrent::Torrent;
+use super::trackers;
 
 impl Engine {
     /// The torrent's number in the session; added if it is not there.
@@ -62,6 +63,7 @@ impl Engine {
             added = self.bridge.add(&AddOptions { resume: Vec::new(), ..options });
         }
         added.map_err(|why| Error::BadInput(format!("libtorrent refuses the torrent: {why}")))?;
+        self.refuse_trackers(id)?;
         let by_magnet = source.torrent.is_none() && (stored.resume.is_none() || fell_back);
         if by_magnet {
             // Nothing to check: look for peers at once.
@@ -69,6 +71,23 @@ impl Engine {
         }
         self.torrents.insert(id, torrent);
         Ok(id)
+    }
+
+    /// Takes away the trackers that a torrent has no business with, before it is started. Those of the settings file are
+    /// the user's own choice.
+    fn refuse_trackers(&mut self, id: u32) -> Result<(), Error> {
+        let own = &self.tuning.public_trackers;
+        let mut refused = self.bridge.trackers(id).map_err(Error::Internal)?;
+        refused.retain(|url| !own.contains(url) && !trackers::is_harmless(url));
+        if refused.is_empty() {
+            return Ok(());
+        }
+        log_line!(
+            self.log,
+            "warning: {} trackers of the torrent are not asked: they lead into the local network",
+            refused.len()
+        );
+        self.bridge.remove_trackers(id, &refused).map_err(Error::Internal)
     }
 
     /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its
@@ -114,7 +133,11 @@ impl Engine {
         if torrent.home.is_none()
             && let Some(meta) = &torrent.meta
         {
-            if !meta.info.private_torrent {
+            if meta.info.private_torrent {
+                // A magnet does not say so: until now it was for everybody.
+                let removed = self.bridge.remove_trackers(id, &self.tuning.public_trackers);
+                removed.unwrap_or_else(|why| torrent.error = Some(why));
+            } else {
                 self.bridge.add_trackers(id, &self.tuning.public_trackers);
             }
             match self.store.home(torrent.key(), &meta.info.name) {

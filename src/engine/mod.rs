@@ -12,7 +12,11 @@ mod error;
 mod event_loop;
 mod head;
 mod inbox;
+// As `bridge` in lib.rs: open to `fuzz/` only.
+#[cfg(not(fuzzing))]
 mod input;
+#[cfg(fuzzing)]
+pub mod input;
 mod jobs;
 mod listener;
 mod meter;
@@ -22,6 +26,7 @@ mod session;
 mod streams;
 mod telling;
 mod torrent;
+mod trackers;
 mod transfer;
 mod tuning;
 mod waiter;
