@@ -51,6 +51,7 @@ impl Engine {
             save_path: save_path.to_string_lossy().into_owned(),
             extra_trackers: self.trackers_for(source),
         };
+        torrent.is_public = !options.extra_trackers.is_empty();
         let mut added = self.bridge.add(&options);
         let fell_back = added.is_err() && !options.resume.is_empty();
         if fell_back {
@@ -133,11 +134,11 @@ impl Engine {
         if torrent.home.is_none()
             && let Some(meta) = &torrent.meta
         {
-            if meta.info.private_torrent {
-                // A magnet does not say so: until now it was for everybody.
+            if meta.info.private_torrent && torrent.is_public {
+                // A magnet does not say so.
                 let removed = self.bridge.remove_trackers(id, &self.tuning.public_trackers);
                 removed.unwrap_or_else(|why| torrent.error = Some(why));
-            } else {
+            } else if !meta.info.private_torrent {
                 self.bridge.add_trackers(id, &self.tuning.public_trackers);
             }
             match self.store.home(torrent.key(), &meta.info.name) {

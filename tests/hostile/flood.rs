@@ -175,14 +175,14 @@ fn haves_without_end() {
 fn lists_of_peers_without_end() {
     survive("lists_of_peers_without_end", |wire, attack| {
         wire.offer_everything()?;
-        let addresses: Vec<u8> = (0..80_000_u32)
+        let addresses: Vec<u8> = (0..60_000_u32)
             .flat_map(|n| {
                 let [_, b, c, d] = (n | 0x0040_0000).to_be_bytes();
                 [127, b, c, d, 0, 1]
             })
             .collect();
         let list =
-            Value::dict([("added", Value::Bytes(addresses)), ("added.f", Value::Bytes(vec![0; 80_000]))])
+            Value::dict([("added", Value::Bytes(addresses)), ("added.f", Value::Bytes(vec![0; 60_000]))])
                 .encode();
         // The client's number for it comes with its handshake.
         while wire.their_pex == 0 {

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
 use parking_lot::{Condvar, Mutex};
@@ -13,7 +13,7 @@ use vozduxan_swarm::raw::{Identity, Message, RawPeer, Wire};
 use vozduxan_swarm::torrent::hex;
 use vozduxan_swarm::tracker::Tracker;
 
-use super::host::Host;
+use super::host::{Host, Stream};
 use super::make::{File, Made, v1};
 use super::support::PATIENCE;
 
@@ -65,65 +65,94 @@ impl Node {
     }
 }
 
-/// An honest peer that gossips: it offers ut_pex, and names `bait` as a peer to whoever comes.
-fn gossip(made: &Made, bait: &RawPeer, offered: &Arc<AtomicU8>, told: &Arc<AtomicBool>) -> RawPeer {
-    let size = i64::try_from(made.share.info.len()).ok();
-    let identity = Identity { pex: true, metadata_size: size, ..Identity::new(made.info_hash()) };
-    let (share, address) = (made.share.clone(), bait.address());
-    let (offered, told) = (Arc::clone(offered), Arc::clone(told));
-    RawPeer::start(move |stream| {
-        let mut wire = Wire::accept(stream, &identity)?;
-        wire.offer_everything()?;
-        let place = [&address.ip().octets()[..], &address.port().to_be_bytes()].concat();
-        let list =
-            Value::dict([("added", Value::Bytes(place)), ("added.f", Value::Bytes(vec![0x10]))]).encode();
-        loop {
-            let message = wire.read()?;
-            if let Message::Extended(0, _) = &message {
-                offered.store(wire.their_pex, Ordering::SeqCst);
-                // Whether it is wanted or not: libtorrent takes lists under the number 1.
-                wire.extended(1, &list)?;
-                told.store(true, Ordering::SeqCst);
-            }
-            share.answer(&mut wire, &message)?;
+/// Something that has happened, for all who wait for it.
+#[derive(Clone, Default)]
+struct Signal(Arc<(Mutex<bool>, Condvar)>);
+
+impl Signal {
+    fn give(&self) {
+        *self.0.0.lock() = true;
+        self.0.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut given = self.0.0.lock();
+        while !*given {
+            self.0.1.wait(&mut given);
         }
-    })
-    .unwrap()
+    }
 }
 
-/// Plays a torrent to its end, and answers whether its peer was offered ut_pex, and whether the bait was taken.
-fn play(host: &Host, made: &Made, by_magnet: bool, tracker: &Tracker, wait_for_bait: bool) -> (bool, bool) {
-    let (offered, told) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicBool::new(false)));
-    let taken = Arc::new((Mutex::new(false), Condvar::new()));
-    let notes = Arc::clone(&taken);
-    let bait = RawPeer::start(move |_| {
-        *notes.0.lock() = true;
-        notes.1.notify_all();
-        Ok(())
-    })
-    .unwrap();
-    let peer = gossip(made, &bait, &offered, &told);
-    tracker.set_peers(made.info_hash(), vec![peer.address()]);
-    let torrent = if by_magnet { Vec::new() } else { made.bytes(Some(&tracker.url())) };
-    let magnet = format!("magnet:?xt=urn:btih:{}&tr={}", hex(&made.info_hash()), tracker.url());
-    let stream = host
-        .prepare(by_magnet.then_some(&*magnet), &torrent, 0)
-        .unwrap_or_else(|refused| panic!("{refused:?}\n{}", host.log()));
-    assert!(host.get(&stream, None).rest() == made.share.content[..]);
-    assert!(told.load(Ordering::SeqCst), "the peer said nothing");
-    let mut bitten = taken.0.lock();
-    while wait_for_bait && !*bitten {
-        assert!(!taken.1.wait_for(&mut bitten, PATIENCE).timed_out(), "no gossip is heard at all");
-    }
-    (offered.load(Ordering::SeqCst) != 0, *bitten)
+/// A torrent whose one peer gossips: it names a bait as another peer to whoever comes, wanted or not. It is honest but for
+/// the last piece, which it keeps back until a signal: a client that has everything looks for nobody.
+struct Rumour {
+    made: Made,
+    bait: RawPeer,
+    /// The number for ut_pex that the client offered; 0: none.
+    offered: Arc<AtomicU8>,
+    _peer: RawPeer,
 }
+
+impl Rumour {
+    fn start(made: Made, tracker: &Tracker, go_on: &Signal, bitten: &Signal) -> Self {
+        let bitten = bitten.clone();
+        let bait = RawPeer::start(move |_| {
+            bitten.give();
+            Ok(())
+        })
+        .unwrap();
+        let size = i64::try_from(made.share.info.len()).ok();
+        let identity = Identity { pex: true, metadata_size: size, ..Identity::new(made.info_hash()) };
+        let offered = Arc::new(AtomicU8::new(0));
+        let place = [&bait.address().ip().octets()[..], &bait.address().port().to_be_bytes()].concat();
+        let list =
+            Value::dict([("added", Value::Bytes(place)), ("added.f", Value::Bytes(vec![0x10]))]).encode();
+        let (share, go_on, number) = (made.share.clone(), go_on.clone(), Arc::clone(&offered));
+        let last = u32::try_from(LEN / PIECE as usize - 1).unwrap();
+        let peer = RawPeer::start(move |stream| {
+            let mut wire = Wire::accept(stream, &identity)?;
+            wire.offer_everything()?;
+            loop {
+                let message = wire.read()?;
+                match &message {
+                    Message::Extended(0, _) => {
+                        number.store(wire.their_pex, Ordering::SeqCst);
+                        // libtorrent takes such lists under the number 1.
+                        wire.extended(1, &list)?;
+                    }
+                    Message::Request(piece, ..) if *piece == last => go_on.wait(),
+                    _ => {}
+                }
+                share.answer(&mut wire, &message)?;
+            }
+        })
+        .unwrap();
+        tracker.set_peers(made.info_hash(), vec![peer.address()]);
+        Self { made, bait, offered, _peer: peer }
+    }
+
+    fn open(&self, host: &Host, tracker: &Tracker, by_magnet: bool) -> Stream {
+        let torrent = if by_magnet { Vec::new() } else { self.made.bytes(Some(&tracker.url())) };
+        let magnet = format!("magnet:?xt=urn:btih:{}&tr={}", hex(&self.made.info_hash()), tracker.url());
+        host.prepare(by_magnet.then_some(&*magnet), &torrent, 0)
+            .unwrap_or_else(|refused| panic!("{refused:?}\n{}", host.log()))
+    }
+
+    #[track_caller]
+    fn play(&self, host: &Host, stream: &Stream) {
+        assert!(host.get(stream, None).rest() == self.made.share.content[..]);
+    }
+}
+
+const LEN: usize = 2 << 20;
+const PIECE: u32 = 16 * 1024;
 
 fn private(name: &[u8]) -> Made {
     public(name).changed(|info| info.set("private", Value::int(1)))
 }
 
 fn public(name: &[u8]) -> Made {
-    v1(name, &[File::new(&["a.mp3"], 300_000)], 16 * 1024)
+    v1(name, &[File::new(&["a.mp3"], LEN)], PIECE)
 }
 
 fn settings(node: &Node, extra: &Tracker) -> String {
@@ -141,25 +170,31 @@ fn a_private_torrent_is_known_to_its_own_tracker_only() {
     let host = Host::start_with(&settings(&node, &extra));
     // The DHT runs before the torrent comes.
     node.until(|packets| !packets.is_empty());
-    let hidden = private(b"hidden");
-    assert_eq!(play(&host, &hidden, false, &own, false), (false, false), "gossip");
-    let by_magnet = private(b"hidden as well");
-    let (_, bitten) = play(&host, &by_magnet, true, &own, false);
-    assert!(!bitten, "gossip is followed though the metadata says private");
-    // Nobody's secret: asked of all, and only now.
-    let open = public(b"open");
-    assert_eq!(play(&host, &open, false, &own, true), (true, true), "gossip of a public torrent");
-    let asked =
-        extra.wait_for(PATIENCE, |announces| announces.iter().any(|it| it.info_hash == open.info_hash()));
+    let (go_on, nobody) = (Signal::default(), Signal::default());
+    let hidden = Rumour::start(private(b"hidden"), &own, &go_on, &nobody);
+    let by_magnet = Rumour::start(private(b"hidden as well"), &own, &go_on, &nobody);
+    let streams = [hidden.open(&host, &own, false), by_magnet.open(&host, &own, true)];
+    // Nobody's secret: asked of all, and only now. That it is played to its end means that the bait was taken.
+    let bitten = Signal::default();
+    let open = Rumour::start(public(b"open"), &own, &bitten, &bitten);
+    let stream = open.open(&host, &own, false);
+    open.play(&host, &stream);
+    assert_ne!(open.offered.load(Ordering::SeqCst), 0);
+    let open = open.made.info_hash();
+    go_on.give();
+    hidden.play(&host, &streams[0]);
+    by_magnet.play(&host, &streams[1]);
+    assert_eq!(hidden.offered.load(Ordering::SeqCst), 0, "gossip is offered for a private torrent");
+    assert_eq!(hidden.bait.accepted(), 0, "gossip about a private torrent was followed");
+    assert_eq!(by_magnet.bait.accepted(), 0, "gossip was followed though the metadata says private");
+    let asked = extra.wait_for(PATIENCE, |announces| announces.iter().any(|it| it.info_hash == open));
     assert!(asked, "the extra tracker was not asked for the public torrent");
-    node.until(|packets| {
-        packets.iter().any(|packet| packet.windows(20).any(|part| part == open.info_hash()))
-    });
+    node.until(|packets| packets.iter().any(|packet| packet.windows(20).any(|part| part == open)));
     host.destroy();
-    for made in [&hidden, &by_magnet] {
-        let hash = made.info_hash();
+    for rumour in [&hidden, &by_magnet] {
+        let hash = rumour.made.info_hash();
         assert!(extra.announces().iter().all(|it| it.info_hash != hash), "the extra tracker heard of it");
         assert!(own.announces().iter().any(|it| it.info_hash == hash));
     }
-    assert!(!node.knows(hidden.info_hash()), "the DHT heard of it");
+    assert!(!node.knows(hidden.made.info_hash()), "the DHT heard of it");
 }
