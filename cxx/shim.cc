@@ -16,6 +16,7 @@
 #include <libtorrent/session.hpp>
 #include <libtorrent/session_params.hpp>
 #include <libtorrent/session_stats.hpp>
+#include <libtorrent/torrent_info.hpp>
 #include <libtorrent/write_resume_data.hpp>
 
 #include "vozduxan/cxx/convert.h"
@@ -177,6 +178,22 @@ void Shim::take_events(rust::Vec<Event>& out) const {
   }
 }
 
+namespace {
+
+// All trackers are asked at once, so a list of thousands is an attack on them and on the resolver, and libtorrent takes a
+// time that grows with its square to put it together. Real torrents name up to some dozens.
+constexpr std::size_t most_trackers = 64;
+
+void limit_trackers(lt::add_torrent_params& params) {
+  if (params.trackers.size() > most_trackers) params.trackers.resize(most_trackers);
+  if (!params.ti || params.ti->trackers().size() <= most_trackers) return;
+  std::vector<lt::announce_entry> const all = params.ti->trackers();
+  params.ti->clear_trackers();
+  for (std::size_t i = 0; i < most_trackers; ++i) params.ti->add_tracker(all[i].url, all[i].tier);
+}
+
+}  // namespace
+
 void Shim::add(AddOptions const& options) const {
   lt::add_torrent_params params;
   if (!options.resume.empty()) {
@@ -190,6 +207,7 @@ void Shim::add(AddOptions const& options) const {
     // Progress from an earlier run, trackers from what the caller gave now.
     params.ti = parse_torrent({options.torrent.data(), options.torrent.size()});
   }
+  limit_trackers(params);
   params.save_path = std::string(options.save_path);
   for (rust::String const& tracker : options.extra_trackers) {
     params.trackers.emplace_back(std::string(tracker));

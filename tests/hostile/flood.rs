@@ -38,7 +38,8 @@ fn survive(name: &str, conduct: impl Fn(&mut Wire, &Attack) -> io::Result<()> + 
         let folder = Folder::new();
         let honest = PeerSpec::new(RATE, Duration::from_millis(20));
         let len = 2_500_000 + attack_seconds() * RATE;
-        let swarm = support::swarm(&folder, Kind::V1, 64, Album::flac(1, len), &[honest]);
+        let swarm =
+            support::swarm(&folder, Kind::V1, 64, Album::flac(1, usize::try_from(len).unwrap()), &[honest]);
         let torrent = swarm.torrent();
         let hash = torrent.announced_hashes()[0];
         let pieces = u32::try_from(torrent.total_len.div_ceil(u64::from(torrent.piece_len))).unwrap();

@@ -107,7 +107,7 @@ fn clients_that_never_read() {
     alone("attack::clients_that_never_read", || {
         let bench = Bench::new();
         let file = bench.whole("t", 4 << 20);
-        let huge = bench.whole("huge", 256 << 20);
+        let huge = bench.whole("huge", 64 << 20);
         let before = resident();
         let (slowest, clients) = playing(&bench, &file, || {
             let mut clients: Vec<Client> = (0..300).map(|_| bench.connect()).collect();
@@ -120,7 +120,7 @@ fn clients_that_never_read() {
         });
         let grown = resident().saturating_sub(before);
         println!("300 that never read: {} MB, slowest 64 KiB of the player {slowest:?}", grown >> 20);
-        // A frame and hyper's buffer each; 300 bodies would be 75 GB.
+        // A frame and hyper's buffer each; 300 bodies would be 19 GB.
         assert!(grown < 100 << 20, "{} MB", grown >> 20);
         drop(clients);
         huge.ledger.until(|counts| counts.live == 0);
@@ -284,6 +284,5 @@ fn two_thousand_that_wait() {
         assert!(grown < 100 << 20, "{} MB", grown >> 20);
         assert_eq!(bench.connect().ask("HEAD /stream/t", &[]).status, 200);
         drop(waiting);
-        assert!(bench.server.stop());
     });
 }
