@@ -21,6 +21,8 @@ PROFILE = dev
 # kill: how many rounds, and which; nothing: other ones each time.
 ROUNDS = 50
 SEED =
+# attack, fuzz: seconds for each of their parts.
+T = 60
 # CMake's build directory; one for each profile.
 BUILD = build/$(PROFILE)
 
@@ -112,6 +114,13 @@ valgrind: c-test ## the C tests that need no swarm, and the whole story of a hos
 soak: ## half an hour (SECONDS=n) of a random host on churning swarms: every byte checked, memory watched
 	cargo run -q --locked -p vozduxan-soak -- --seconds '$(SECONDS)' $(if $(SEED),--seed '$(SEED)')
 
+attack: ## hostile clients, peers and torrents for T seconds each (60), with what they cost; `make test` has a short round
+	VOZDUXAN_ATTACK_SECONDS=$(T) cargo test -q --locked --test http attack:: -- --nocapture --test-threads 1
+	VOZDUXAN_ATTACK_SECONDS=$(T) cargo test -q --locked --test hostile -- --nocapture --test-threads 2 flood:: mutations::
+
+fuzz: ## every fuzz target for T seconds (60); needs nightly Rust
+	@scripts/fuzz.sh $(T)
+
 clean: ## removes what was built
 	rm -rf build
 	cargo clean -q
@@ -119,4 +128,4 @@ clean: ## removes what was built
 setup-play setup-test setup-bench:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench kill faults
+.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench kill faults attack fuzz

@@ -1,6 +1,7 @@
 #include "vozduxan/cxx/convert.h"
 
 #include <stdexcept>
+#include <string>
 
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bdecode.hpp>
@@ -15,9 +16,20 @@ namespace vozduxan {
 namespace {
 
 // Far above any music torrent; libtorrent's own limits (torrent_info.hpp) would let one file cost gigabytes.
+constexpr int max_torrent = 10 * 1000 * 1000;
+// Metadata of that size, the verified pieces, peers and trackers.
+constexpr int max_resume = 2 * max_torrent;
+
+// libtorrent looks at max_buffer_size when it reads a file itself, not when it is given bytes.
+void check_size(rust::Slice<std::uint8_t const> const bytes, int const most) {
+  if (bytes.size() <= static_cast<std::size_t>(most)) return;
+  throw std::length_error("it has " + std::to_string(bytes.size()) + " bytes, more than the " + std::to_string(most) +
+                          " that are read");
+}
+
 lt::load_torrent_limits limits() {
   lt::load_torrent_limits limits;
-  limits.max_buffer_size = 10 * 1000 * 1000;
+  limits.max_buffer_size = max_torrent;
   limits.max_pieces = 500'000;
   limits.max_decode_depth = 100;
   limits.max_decode_tokens = 2'000'000;
@@ -94,10 +106,12 @@ Metadata to_metadata(lt::torrent_info const& info) {
 }
 
 std::shared_ptr<lt::torrent_info> parse_torrent(rust::Slice<std::uint8_t const> const bytes) {
+  check_size(bytes, max_torrent);
   return std::make_shared<lt::torrent_info>(as_chars(bytes), limits(), lt::from_span);
 }
 
 lt::add_torrent_params parse_resume(rust::Slice<std::uint8_t const> const bytes) {
+  check_size(bytes, max_resume);
   return lt::read_resume_data(as_chars(bytes), limits());
 }
 

@@ -6,14 +6,17 @@
 #include <string>
 #include <utility>
 
+#include <libtorrent/address.hpp>
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bencode.hpp>
+#include <libtorrent/ip_filter.hpp>
 #include <libtorrent/magnet_uri.hpp>
 #include <libtorrent/read_resume_data.hpp>
 #include <libtorrent/session.hpp>
 #include <libtorrent/session_params.hpp>
 #include <libtorrent/session_stats.hpp>
+#include <libtorrent/torrent_info.hpp>
 #include <libtorrent/write_resume_data.hpp>
 
 #include "vozduxan/cxx/convert.h"
@@ -46,11 +49,29 @@ lt::session_params session_params(SessionOptions const& options) {
 
 }  // namespace
 
+namespace {
+
+// Ways to write this machine's own address that libtorrent's ssrf_mitigation does not take for loopback: connecting to
+// 0.0.0.0 or :: reaches it, and so does an IPv4 address inside an IPv6 one. No peer and no tracker has such an address.
+lt::ip_filter nowhere() {
+  lt::ip_filter filter;
+  auto const block = [&filter](char const* const first, char const* const last) {
+    filter.add_rule(lt::make_address(first), lt::make_address(last), lt::ip_filter::blocked);
+  };
+  block("0.0.0.0", "0.255.255.255");
+  block("::", "::");
+  block("::ffff:0.0.0.0", "::ffff:255.255.255.255");
+  return filter;
+}
+
+}  // namespace
+
 struct Shim::State {
   explicit State(SessionOptions const& options)
       : events(std::make_shared<EventQueue>()),
         own_picker(options.own_picker),
         session(std::make_unique<lt::session>(session_params(options))) {
+    session->set_ip_filter(nowhere());
     session->set_alert_notify([queue = events] { queue->alerts_waiting(); });
   }
 
@@ -157,6 +178,22 @@ void Shim::take_events(rust::Vec<Event>& out) const {
   }
 }
 
+namespace {
+
+// All trackers are asked at once, so a list of thousands is an attack on them and on the resolver, and libtorrent takes a
+// time that grows with its square to put it together. Real torrents name up to some dozens.
+constexpr std::size_t most_trackers = 64;
+
+void limit_trackers(lt::add_torrent_params& params) {
+  if (params.trackers.size() > most_trackers) params.trackers.resize(most_trackers);
+  if (!params.ti || params.ti->trackers().size() <= most_trackers) return;
+  std::vector<lt::announce_entry> const all = params.ti->trackers();
+  params.ti->clear_trackers();
+  for (std::size_t i = 0; i < most_trackers; ++i) params.ti->add_tracker(all[i].url, all[i].tier);
+}
+
+}  // namespace
+
 void Shim::add(AddOptions const& options) const {
   lt::add_torrent_params params;
   if (!options.resume.empty()) {
@@ -175,6 +212,7 @@ void Shim::add(AddOptions const& options) const {
     params.verified_pieces.clear();
     params.unfinished_pieces.clear();
   }
+  limit_trackers(params);
   params.save_path = std::string(options.save_path);
   for (rust::String const& tracker : options.extra_trackers) {
     params.trackers.emplace_back(std::string(tracker));
@@ -239,6 +277,26 @@ void Shim::add_trackers(std::uint32_t const torrent, rust::Slice<rust::String co
     entry.tier = 255;
     found.handle.add_tracker(entry);
   }
+}
+
+rust::Vec<rust::String> Shim::trackers(std::uint32_t const torrent) const {
+  rust::Vec<rust::String> urls;
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return urls;
+  for (lt::announce_entry const& tracker : found.handle.trackers()) urls.push_back(rust::String::lossy(tracker.url));
+  return urls;
+}
+
+void Shim::remove_trackers(std::uint32_t const torrent, rust::Slice<rust::String const> const urls) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  std::vector<lt::announce_entry> kept;
+  for (lt::announce_entry const& tracker : found.handle.trackers()) {
+    // As trackers() spelled it.
+    rust::String const url = rust::String::lossy(tracker.url);
+    if (std::find(urls.begin(), urls.end(), url) == urls.end()) kept.push_back(tracker);
+  }
+  found.handle.replace_trackers(kept);
 }
 
 void Shim::start(std::uint32_t const torrent) const {

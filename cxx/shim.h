@@ -45,6 +45,8 @@ class Shim {
   void dial(std::uint32_t torrent, std::uint32_t peer, rust::Str address, std::uint16_t port, bool utp) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
+  rust::Vec<rust::String> trackers(std::uint32_t torrent) const;
+  void remove_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;
   void recheck(std::uint32_t torrent) const;
   void recover(std::uint32_t torrent) const;

@@ -45,6 +45,14 @@ void put_message(std::string& out, Command const& command) {
   put(out, command.length);
 }
 
+// A connection that sent this many blocks without a request is ended. An honest peer sends none: a block counts as
+// asked for until it came or was rejected, as often as it was asked for.
+constexpr std::uint32_t most_unasked = 8;
+
+std::uint64_t block_key(std::uint32_t const piece, std::uint32_t const offset) {
+  return static_cast<std::uint64_t>(piece) << 32 | offset;
+}
+
 // BEP 10 and BEP 9: an extended message with a dictionary, and what follows it.
 std::string metadata_message(std::uint8_t const id, int const type, std::int64_t const piece,
                              std::string const& total = {}, lt::span<char const> const data = {}) {
@@ -156,11 +164,14 @@ class PeerTap final : public lt::peer_plugin {
     return false;
   }
   bool on_piece(lt::peer_request const& block, lt::span<char const>) override {
+    // "Handled" keeps the block from libtorrent.
+    if (torrent_->own_picker_ && !answers_request(block)) return true;
     torrent_->from_peer(EventKind::Block, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
   }
   bool on_reject(lt::peer_request const& block) override {
+    take_request(block);
     torrent_->from_peer(EventKind::Reject, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
@@ -203,6 +214,26 @@ class PeerTap final : public lt::peer_plugin {
     }
     wanted_.erase(wanted_.begin(), wanted_.begin() + static_cast<std::ptrdiff_t>(done));
   }
+  // Takes one request for the block off the account; false when there is none.
+  bool take_request(lt::peer_request const& block) {
+    auto const peer = torrent_->peers_.find(peer_);
+    if (peer == torrent_->peers_.end()) return false;
+    auto& asked = peer->second.asked;
+    auto const request = asked.find(block_key(number(block.piece), static_cast<std::uint32_t>(block.start)));
+    if (request == asked.end()) return false;
+    if (--request->second == 0) asked.erase(request);
+    return true;
+  }
+  bool answers_request(lt::peer_request const& block) {
+    if (take_request(block)) return true;
+    auto const peer = torrent_->peers_.find(peer_);
+    if (peer != torrent_->peers_.end() && ++peer->second.unasked == most_unasked) {
+      // A copy: on_disconnect takes the entry out meanwhile.
+      lt::peer_connection_handle handle = peer->second.handle;
+      handle.disconnect(lt::errors::invalid_piece, lt::operation_t::bittorrent);
+    }
+    return false;
+  }
 
   std::shared_ptr<TorrentTap> torrent_;
   std::uint32_t peer_;
@@ -233,7 +264,7 @@ void TorrentTap::offer(Event event) const {
   auto const peer = peers_.find(event.peer);
   if (events_->offer(std::move(event)) || peer == peers_.end()) return;
   // Copied: on_disconnect takes it out of the map.
-  lt::peer_connection_handle connection = peer->second;
+  lt::peer_connection_handle connection = peer->second.handle;
   if (!connection.is_disconnecting()) connection.disconnect(lt::errors::optimistic_disconnect, lt::operation_t::bittorrent);
 }
 
@@ -273,9 +304,9 @@ void TorrentTap::on_state(lt::torrent_status::state_t const state) {
 void TorrentTap::dial(lt::session_handle const& session, std::uint32_t const number, lt::tcp::endpoint const& address,
                       bool const utp) {
   auto const peer = peers_.find(number);
-  if (peer != peers_.end() && !peer->second.is_disconnecting()) {
+  if (peer != peers_.end() && !peer->second.handle.is_disconnecting()) {
     // A copy: on_disconnect takes the entry out.
-    lt::peer_connection_handle connection = peer->second;
+    lt::peer_connection_handle connection = peer->second.handle;
     connection.disconnect(lt::errors::timed_out_no_handshake, lt::operation_t::connect);
   }
   connect_now(session, handle_, address, utp, [this] {
@@ -290,9 +321,9 @@ void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {
     auto const peer = peers_.find(command.peer);
-    if (peer == peers_.end() || peer->second.is_disconnecting()) continue;
+    if (peer == peers_.end() || peer->second.handle.is_disconnecting()) continue;
     if (command.kind == CommandKind::Disconnect) {
-      peer->second.disconnect(lt::errors::timed_out_no_request, lt::operation_t::bittorrent);
+      peer->second.handle.disconnect(lt::errors::timed_out_no_request, lt::operation_t::bittorrent);
       continue;
     }
     if (command.kind == CommandKind::Metadata) {
@@ -300,12 +331,13 @@ void TorrentTap::apply(std::vector<Command> const& commands) {
       if (id != metadata_ids_.end()) wire[command.peer] += metadata_message(id->second, 0, command.piece);
       continue;
     }
+    if (command.kind == CommandKind::Request) ++peer->second.asked[block_key(command.piece, command.offset)];
     put_message(wire[command.peer], command);
   }
   for (auto const& [number, bytes] : wire) {
     auto const peer = peers_.find(number);
-    if (peer == peers_.end() || peer->second.is_disconnecting()) continue;
-    peer->second.send_buffer(bytes.data(), static_cast<int>(bytes.size()));
+    if (peer == peers_.end() || peer->second.handle.is_disconnecting()) continue;
+    peer->second.handle.send_buffer(bytes.data(), static_cast<int>(bytes.size()));
   }
 }
 

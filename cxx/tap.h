@@ -4,8 +4,13 @@
 // ALLOWED FAST, so that libtorrent believes itself choked and asks for nothing, while it stays interested in every
 // peer that has a piece we lack. Blocks that arrive are left to libtorrent, which writes and hashes them whoever
 // asked for them.
+//
+// Whoever: also when nobody did. A peer that sends what it was not asked for could spoil every piece with one wrong
+// block, and libtorrent would then distrust the honest givers of the others. So what was asked of each connection is
+// remembered here, and a block that was not asked for goes no further.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -21,6 +26,18 @@
 namespace vozduxan {
 
 class PeerTap;
+
+// A connection, and what was asked of it. Network thread only.
+struct PeerState {
+  explicit PeerState(lt::peer_connection_handle connection) : handle(std::move(connection)) {}
+
+  lt::peer_connection_handle handle;
+  // Block (piece in the high half, byte offset in the low one) -> requests sent and not answered. A CANCEL takes
+  // nothing out: the block may be on its way. Bounded by the requests that the engine sends.
+  std::unordered_map<std::uint64_t, std::uint32_t> asked;
+  // Blocks that came without a request.
+  std::uint32_t unasked = 0;
+};
 
 class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_from_this<TorrentTap> {
  public:
@@ -56,7 +73,7 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   bool own_picker_;
   bool dialing_ = false;
   lt::torrent_handle handle_;
-  std::unordered_map<std::uint32_t, lt::peer_connection_handle> peers_;
+  std::unordered_map<std::uint32_t, PeerState> peers_;
   // What peers call ut_metadata (BEP 9), of those that know it.
   std::unordered_map<std::uint32_t, std::uint8_t> metadata_ids_;
 };

@@ -18,6 +18,11 @@
 
 #[allow(unsafe_code)]
 pub mod abi;
+// Open to `fuzz/` only: the parsers behind it are what it tries.
+#[cfg(fuzzing)]
+#[allow(unsafe_code)]
+pub mod bridge;
+#[cfg(not(fuzzing))]
 #[allow(unsafe_code)]
 mod bridge;
 pub mod engine;

@@ -205,6 +205,8 @@ pub mod raw {
         fn dial(self: &Shim, torrent: u32, peer: u32, address: &str, port: u16, utp: bool);
         fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
         fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
+        fn trackers(self: &Shim, torrent: u32) -> Result<Vec<String>>;
+        fn remove_trackers(self: &Shim, torrent: u32, urls: &[String]) -> Result<()>;
         fn request_resume(self: &Shim, torrent: u32);
         fn recheck(self: &Shim, torrent: u32);
         fn recover(self: &Shim, torrent: u32);

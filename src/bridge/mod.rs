@@ -97,6 +97,16 @@ impl Bridge {
         self.shim.add_trackers(torrent, urls);
     }
 
+    /// The announce URLs of a torrent.
+    pub fn trackers(&self, torrent: u32) -> Result<Vec<String>, Refusal> {
+        self.shim.trackers(torrent).map_err(|e| e.to_string())
+    }
+
+    /// Takes trackers away from a torrent; in order before a later [`Bridge::start_torrent`].
+    pub fn remove_trackers(&self, torrent: u32, urls: &[String]) -> Result<(), Refusal> {
+        self.shim.remove_trackers(torrent, urls).map_err(|e| e.to_string())
+    }
+
     /// Sends requests and cancels, in this order.
     pub fn command(&self, torrent: u32, commands: &[Command]) {
         if !commands.is_empty() {

@@ -14,6 +14,7 @@ use super::event_loop::Engine;
 use super::inbox::Stored;
 use super::input::{Meta, Source};
 use super::torrent::Torrent;
+use super::trackers;
 
 impl Engine {
     /// The torrent's number in the session; added if it is not there.
@@ -58,6 +59,7 @@ impl Engine {
         if options.check_files {
             log_line!(self.log, "the files of {} are not as they were left: checking them", torrent.key());
         }
+        torrent.is_public = !options.extra_trackers.is_empty();
         let mut added = self.bridge.add(&options);
         let fell_back = added.is_err() && !options.resume.is_empty();
         if fell_back {
@@ -70,6 +72,7 @@ impl Engine {
             added = self.bridge.add(&AddOptions { resume: Vec::new(), ..options });
         }
         added.map_err(|why| Error::BadInput(format!("libtorrent refuses the torrent: {why}")))?;
+        self.refuse_trackers(id)?;
         let by_magnet = source.torrent.is_none() && (stored.resume.is_none() || fell_back);
         if by_magnet {
             // Nothing to check: look for peers at once.
@@ -94,6 +97,23 @@ impl Engine {
         for peer in &source.peers {
             self.bridge.dial(id, 0, *peer, false);
         }
+    }
+
+    /// Takes away the trackers that a torrent has no business with, before it is started. Those of the settings file are
+    /// the user's own choice.
+    fn refuse_trackers(&mut self, id: u32) -> Result<(), Error> {
+        let own = &self.tuning.public_trackers;
+        let mut refused = self.bridge.trackers(id).map_err(Error::Internal)?;
+        refused.retain(|url| !own.contains(url) && !trackers::is_harmless(url));
+        if refused.is_empty() {
+            return Ok(());
+        }
+        log_line!(
+            self.log,
+            "warning: {} trackers of the torrent are not asked: they lead into the local network",
+            refused.len()
+        );
+        self.bridge.remove_trackers(id, &refused).map_err(Error::Internal)
     }
 
     /// Public trackers never hear of a private torrent. Whether a magnet's torrent is private is known only with its
@@ -192,7 +212,11 @@ impl Engine {
         if torrent.home.is_none()
             && let Some(meta) = &torrent.meta
         {
-            if !meta.info.private_torrent {
+            if meta.info.private_torrent && torrent.is_public {
+                // A magnet does not say so.
+                let removed = self.bridge.remove_trackers(id, &self.tuning.public_trackers);
+                removed.unwrap_or_else(|why| torrent.error = Some(why));
+            } else if !meta.info.private_torrent {
                 self.bridge.add_trackers(id, &self.tuning.public_trackers);
             }
             if let Some(second) = meta.hashes().second() {

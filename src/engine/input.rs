@@ -65,7 +65,7 @@ pub struct Meta {
 impl Meta {
     /// # Errors
     /// `BadInput` when the numbers cannot be those of a torrent.
-    pub fn new(info: Metadata) -> Result<Self, Error> {
+    pub fn new(mut info: Metadata) -> Result<Self, Error> {
         let impossible = || Error::BadInput("the torrent's piece length and size do not fit together".into());
         let layout = Layout::new(info.piece_length, info.total_length).ok_or_else(impossible)?;
         let outside = |file: &bridge::FileInfo| {
@@ -74,6 +74,7 @@ impl Meta {
         if layout.pieces() != info.piece_count || info.files.iter().any(outside) {
             return Err(impossible());
         }
+        info.files.iter_mut().for_each(|file| make_printable(&mut file.path));
         Ok(Self { info, layout })
     }
 
@@ -86,6 +87,14 @@ impl Meta {
     /// Both hashes.
     pub fn hashes(&self) -> Hashes {
         Hashes::from_wire(&self.info.v1, &self.info.v2)
+    }
+}
+
+/// Hosts show names, and logs end in terminals, which obey what is left of control characters when libtorrent has cleaned
+/// a name (DEL, and U+009B, which begins a command). The name on disk stays as it is.
+fn make_printable(path: &mut String) {
+    if path.contains(char::is_control) {
+        *path = path.replace(char::is_control, "_");
     }
 }
 
@@ -159,6 +168,17 @@ mod tests {
         refused(Input { magnet: Some("http://example.org/"), torrent: None }, "not a usable magnet URI");
         refused(Input { magnet: Some("magnet:?dn=only+a+name"), torrent: None }, "magnet");
         refused(Input { magnet: None, torrent: Some(b"<html>") }, "not a usable .torrent file");
+    }
+
+    #[test]
+    fn names_carry_no_commands_for_terminals() {
+        for (name, shown) in
+            [("a/b.mp3", "a/b.mp3"), ("\u{9b}2Ja\u{7f}.mp3", "_2Ja_.mp3"), ("é\u{202e}", "é\u{202e}")]
+        {
+            let mut path = name.to_owned();
+            make_printable(&mut path);
+            assert_eq!(path, shown);
+        }
     }
 
     #[test]

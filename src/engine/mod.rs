@@ -15,7 +15,11 @@ mod event_loop;
 mod head;
 mod inbox;
 mod info;
+// As `bridge` in lib.rs: open to `fuzz/` only.
+#[cfg(not(fuzzing))]
 mod input;
+#[cfg(fuzzing)]
+pub mod input;
 mod jobs;
 mod listener;
 mod mailbox;
@@ -28,6 +32,7 @@ mod session;
 mod streams;
 mod telling;
 mod torrent;
+mod trackers;
 mod transfer;
 mod tuning;
 mod unpacking;

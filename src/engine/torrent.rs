@@ -83,6 +83,8 @@ pub struct Torrent {
     pub meter: Meter,
     /// What trackers said.
     pub trackers: Trackers,
+    /// It was added with the public trackers, before it was known whether it is private.
+    pub is_public: bool,
     /// Why libtorrent stopped it, if it did.
     pub error: Option<String>,
     /// Since when the disk refuses to take data.
@@ -126,6 +128,7 @@ impl Torrent {
             idle_since: None,
             meter: Meter::default(),
             trackers: Trackers::default(),
+            is_public: false,
             error: None,
             disk_trouble: None,
             wrong_pieces: 0,

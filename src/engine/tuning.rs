@@ -55,8 +55,16 @@ pub fn tuning(settings: &Settings, config: &Config) -> Tuning {
 pub fn network(settings: &Settings, config: &Config) -> bridge::Network {
     let network = &settings.network;
     let port = config.listen_port.unwrap_or(0);
-    let nodes: Vec<String> =
-        network.dht_bootstrap_nodes.iter().map(|node| format!("{}:{}", node.host, node.port)).collect();
+    // libtorrent sends the DHT's datagrams through the proxy and looks these names up past it: with a proxy for peers, only
+    // nodes given as addresses are used, and the DHT is otherwise entered through peers and its stored state.
+    let by_proxy = network.proxy.as_ref().is_some_and(|proxy| proxy.proxy_peers);
+    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let nodes: Vec<String> = network
+        .dht_bootstrap_nodes
+        .iter()
+        .filter(|node| !by_proxy || is_address(&node.host))
+        .map(|node| format!("{}:{}", node.host, node.port))
+        .collect();
     let proxy = network.proxy.as_ref().map_or_else(bridge::Proxy::default, |proxy| bridge::Proxy {
         // settings_pack::proxy_type_t
         kind: match proxy.kind {
@@ -155,5 +163,23 @@ mod tests {
         assert_eq!(proxy("socks5", true), Means::Try);
         assert_eq!(proxy("socks5", false), Means::Probe);
         assert_eq!(ways_of("[network]\nutp = false").means, Means::TcpOnly);
+    }
+
+    fn nodes(text: &str) -> String {
+        let config =
+            Config { storage_path: "/x".into(), cache_max_bytes: 1, cache_ttl_secs: 1, listen_port: None };
+        network(&Settings::parse(text).0, &config).dht_bootstrap_nodes
+    }
+
+    #[test]
+    fn with_a_proxy_no_name_is_looked_up_past_it() {
+        let dht =
+            "[network]\ndht_bootstrap_nodes = [\"router.example:1\", \"10.1.2.3:4\", \"[2001:db8::1]:5\"]\n";
+        assert_eq!(nodes(dht), "router.example:1,10.1.2.3:4,[2001:db8::1]:5");
+        let proxy = format!("{dht}[network.proxy]\ntype = \"socks5\"\nhost = \"127.0.0.1\"\nport = 9\n");
+        assert_eq!(nodes(&proxy), "10.1.2.3:4,[2001:db8::1]:5");
+        let trackers_only = format!("{proxy}proxy_peers = false\n");
+        assert!(nodes(&trackers_only).contains("router.example"));
+        assert_eq!(nodes("[network.proxy]\ntype = \"http\"\nhost = \"p\"\nport = 9\n"), "");
     }
 }

@@ -16,9 +16,11 @@
 //! |---|---|
 //! | `audio` | audio files out of noise: WAV, FLAC, MP3, and others through ffmpeg |
 //! | `album` | folders of them |
+//! | `bencode` | bencoded values, right or wrong |
 //! | `torrent` | .torrent bytes and magnet links |
 //! | `seeder` | libtorrent sessions that only give |
 //! | `proxy` | lines, delays and faults between a seeder and its clients |
+//! | `raw` | peers that say anything, message by message |
 //! | `tracker` | an HTTP tracker |
 //! | `builder` | all of it together: [`Swarm`] |
 //! | `limit` | the shortest times physics allows |
@@ -29,12 +31,14 @@
 
 pub mod album;
 pub mod audio;
+pub mod bencode;
 #[allow(unsafe_code)]
 mod bridge;
 pub mod builder;
 pub mod client;
 pub mod limit;
 pub mod proxy;
+pub mod raw;
 pub mod seeder;
 pub mod torrent;
 pub mod tracker;

@@ -140,6 +140,20 @@ impl Client {
         nothing
     }
 
+    /// How many of `bytes`, sent over and over, the server's side takes before it wants no more for `patience`. `most`
+    /// ends it in any case.
+    pub fn send_until_stuck(&mut self, bytes: &[u8], patience: Duration, most: usize) -> usize {
+        self.stream.set_write_timeout(Some(patience)).unwrap();
+        let (mut sent, mut at) = (0, 0);
+        while sent < most {
+            match self.stream.write(&bytes[at..]) {
+                Ok(len) => (sent, at) = (sent + len, (at + len) % bytes.len()),
+                Err(_) => break,
+            }
+        }
+        sent
+    }
+
     pub fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }

@@ -13,7 +13,7 @@ use super::client::Client;
 const ALONE: &str = "VOZDUXAN_TEST_ALONE";
 
 /// Runs `test`, which is named `name`, in a process of its own.
-fn alone(name: &str, test: impl FnOnce()) {
+pub fn alone(name: &str, test: impl FnOnce()) {
     if std::env::var_os(ALONE).is_some() {
         return test();
     }
@@ -22,9 +22,11 @@ fn alone(name: &str, test: impl FnOnce()) {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("1 passed"), "{name} did not run: {text}");
+    // What it measured.
+    print!("{text}");
 }
 
-fn descriptors() -> usize {
+pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 

@@ -4,6 +4,7 @@
 //! Nothing here sleeps to synchronise. Time limits appear as failure bounds only, or are the thing under test.
 #![allow(clippy::unwrap_used)]
 
+mod attack;
 mod bodies;
 mod client;
 mod connections;

@@ -11,6 +11,7 @@
 //! machine to the program under test.
 
 mod address;
+pub(crate) use address::fresh as fresh_address;
 mod datagrams;
 mod door;
 mod event_loop;

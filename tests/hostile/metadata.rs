@@ -1,0 +1,130 @@
+//! Metadata by magnet, from peers that lie about it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use vozduxan_swarm::bencode::Value;
+use vozduxan_swarm::raw::{Identity, Message, OUR_METADATA, RawPeer, Wire};
+use vozduxan_swarm::torrent::hex;
+
+use super::alone;
+use super::host::{Host, Peak};
+use super::make::{File, Made, v1};
+
+const MEMORY: u64 = 200 << 20;
+
+fn album() -> Made {
+    // More than one piece of metadata, so that its size matters.
+    let files: Vec<File> =
+        (0..600).map(|n| File::new(&[format!("{n:03} a name of some length.mp3")], 100)).collect();
+    v1(b"album", &files, 16 * 1024)
+}
+
+/// A peer that says its metadata has `size` bytes, and answers requests for it by `conduct`.
+fn liar(
+    made: &Made,
+    size: i64,
+    asked: &Arc<AtomicU64>,
+    conduct: impl Fn(&mut Wire, i64) -> io::Result<()> + Send + Sync + 'static,
+) -> RawPeer {
+    let identity = Identity { metadata_size: Some(size), ..Identity::new(made.info_hash()) };
+    let asked = Arc::clone(asked);
+    RawPeer::start(move |stream| {
+        let mut wire = Wire::accept(stream, &identity)?;
+        loop {
+            if let Message::Extended(OUR_METADATA, payload) = wire.read()? {
+                let piece = Value::decode(&payload).and_then(|(asked, _)| asked.get("piece")?.as_int());
+                asked.fetch_add(1, Ordering::Relaxed);
+                conduct(&mut wire, piece.unwrap_or(0))?;
+            }
+        }
+    })
+    .unwrap()
+}
+
+fn data(piece: i64, total: i64, bytes: &[u8]) -> Vec<u8> {
+    let head = Value::dict([
+        ("msg_type", Value::int(1)),
+        ("piece", Value::int(piece)),
+        ("total_size", Value::int(total)),
+    ]);
+    [&head.encode(), bytes].concat()
+}
+
+fn magnet(made: &Made, peers: &[&RawPeer]) -> String {
+    let peers: String = peers.iter().map(|peer| format!("&x.pe={}", peer.address())).collect();
+    format!("magnet:?xt=urn:btih:{}{peers}", hex(&made.info_hash()))
+}
+
+/// The honest peer's metadata comes, whatever the liars say.
+fn list(case: &str, made: &Made, liars: &[RawPeer]) {
+    let honest = RawPeer::honest(made.info_hash(), made.share.clone()).unwrap();
+    let host = Host::start();
+    let mut peers: Vec<&RawPeer> = liars.iter().collect();
+    peers.push(&honest);
+    let listed = host.list_any(Some(&magnet(made, &peers)), &[]);
+    assert_eq!(listed.unwrap_or_else(|refused| panic!("{case}: {refused:?}")).len(), 600, "{case}");
+    host.assert_contained(case);
+}
+
+/// 30 MB and more: nothing is kept for it, and nobody asks for it.
+#[test]
+fn sizes_that_cannot_be() {
+    alone("metadata::sizes_that_cannot_be", || {
+        let made = album();
+        let peak = Peak::start();
+        for size in [30_000_000, i64::from(i32::MAX), i64::from(u32::MAX), i64::MAX, i64::MIN, -1, 0] {
+            let asked = Arc::new(AtomicU64::new(0));
+            let liars = [liar(&made, size, &asked, move |wire, piece| {
+                wire.extended(wire.their_metadata, &data(piece, size, &[b'x'; 16 * 1024]))
+            })];
+            list(&format!("a size of {size}"), &made, &liars);
+        }
+        let grown = peak.grown();
+        println!("sizes that cannot be: {} MB", grown >> 20);
+        assert!(grown < MEMORY, "{} MB", grown >> 20);
+    });
+}
+
+/// The right size and wrong bytes: the hash says so, and another peer is asked.
+#[test]
+fn bytes_that_are_wrong() {
+    let made = album();
+    let size = i64::try_from(made.share.info.len()).unwrap();
+    let asked = Arc::new(AtomicU64::new(0));
+    let liars = [liar(&made, size, &asked, move |wire, piece| {
+        wire.extended(wire.their_metadata, &data(piece, size, &[b'x'; 16 * 1024]))
+    })];
+    list("wrong bytes", &made, &liars);
+}
+
+/// Takes requests, and answers them with a refusal, or with nothing.
+#[test]
+fn requests_that_lead_nowhere() {
+    let made = album();
+    let size = i64::try_from(made.share.info.len()).unwrap();
+    let asked = Arc::new(AtomicU64::new(0));
+    let liars = [
+        liar(&made, size, &asked, |wire, piece| {
+            let no = Value::dict([("msg_type", Value::int(2)), ("piece", Value::int(piece))]);
+            wire.extended(wire.their_metadata, &no.encode())
+        }),
+        liar(&made, size, &asked, |_, _| Ok(())),
+    ];
+    list("refusals and silence", &made, &liars);
+}
+
+/// A size that could be and is not the torrent's.
+#[test]
+fn sizes_that_are_wrong() {
+    let made = album();
+    let right = i64::try_from(made.share.info.len()).unwrap();
+    for size in [1, right - 1, right + 1, 3_900_000] {
+        let asked = Arc::new(AtomicU64::new(0));
+        let liars = [liar(&made, size, &asked, move |wire, piece| {
+            wire.extended(wire.their_metadata, &data(piece, size, &[b'x'; 16 * 1024]))
+        })];
+        list(&format!("a size of {size}"), &made, &liars);
+    }
+}
