@@ -14,6 +14,7 @@ use crate::units::{FileIndex, InfoHash};
 use super::Stats;
 use super::availability::Availability;
 use super::inbox::{Command, Inbox};
+use super::progress::AtHand;
 use super::transfer::{Transfer, TransferEnd};
 
 /// What all streams of one torrent share with their readers.
@@ -66,8 +67,6 @@ const TAIL_ZONE: u64 = 1024 * 1024;
 const SPARED: u64 = 32 * 1024;
 /// A blocked transfer younger than this may be a parallel probe, not a leftover.
 const STALE_AFTER: Duration = Duration::from_secs(1);
-/// A read that has taken this much is playback, not a probe.
-pub const PLAYBACK: u64 = 128 * 1024;
 
 /// What a new stream is made of.
 pub struct NewStream {
@@ -143,13 +142,32 @@ impl Stream {
         if self.closed.load(Ordering::Acquire) {
             transfer.end(TransferEnd::Closed);
         }
-        self.changed();
+        // Bytes at hand are read without the engine; what that means for playback shows once enough was read.
+        if transfer.is_blocked() {
+            self.changed();
+        }
     }
 
     /// A transfer is over.
     pub fn remove(&self, transfer: &Arc<Transfer>) {
         self.transfers.lock().retain(|t| !Arc::ptr_eq(t, transfer));
-        self.changed();
+        if self.at_hand(transfer.position()) != AtHand::Whole {
+            self.changed();
+        }
+    }
+
+    /// What is at hand for a reader at `position`.
+    pub fn at_hand(&self, position: u64) -> AtHand {
+        let availability = &self.torrent.availability;
+        let from = self.span.start + position;
+        let ahead = from..from.saturating_add(self.window_len).min(self.span.end);
+        if !availability.has(&ahead) {
+            AtHand::Little
+        } else if availability.has(&self.span) {
+            AtHand::Whole
+        } else {
+            AtHand::Ahead
+        }
     }
 
     /// A seek's effect on older transfers. Each carries its own mark and looks at it before every frame: a count for

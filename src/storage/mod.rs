@@ -10,7 +10,7 @@
 //! - nothing outside the root is written, read or deleted (`beneath`, `delete`);
 //! - after a crash at any moment each small file is the old one or the new one (`atomic`).
 //!
-//! All calls here may wait for the disk, except [`DataFile::try_read`]; none holds a lock while it does so, except the
+//! All calls here may wait for the disk, except [`DataFile::try_read_into`]; none holds a lock while it does so, except the
 //! rare restoring of a deleted state folder.
 
 mod atomic;
