@@ -13,6 +13,8 @@
 #include <libtorrent/socket_io.hpp>
 #include <libtorrent/torrent_status.hpp>
 
+#include "vozduxan/cxx/convert.h"
+
 namespace vozduxan {
 namespace {
 
@@ -20,11 +22,7 @@ namespace {
 std::atomic<std::uint32_t> next_peer{1};
 
 rust::Vec<std::uint8_t> copy_bits(lt::bitfield const& bits) {
-  rust::Vec<std::uint8_t> out;
-  std::size_t const bytes = (static_cast<std::size_t>(bits.size()) + 7) / 8;
-  out.reserve(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) out.push_back(static_cast<std::uint8_t>(bits.data()[i]));
-  return out;
+  return to_bytes(bits.data(), (static_cast<std::size_t>(bits.size()) + 7) / 8);
 }
 
 void put(std::string& out, std::uint32_t const value) {
