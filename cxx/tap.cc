@@ -135,11 +135,15 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   return std::make_shared<PeerTap>(shared_from_this(), number);
 }
 
-void TorrentTap::on_piece_pass(lt::piece_index_t const piece) { report(EventKind::PiecePassed, 0, number(piece)); }
+void TorrentTap::on_piece_pass(lt::piece_index_t const piece) {
+  // While a torrent is added libtorrent says this of every piece at hand; on_files_checked tells them all at once.
+  if (checked_) report(EventKind::PiecePassed, 0, number(piece));
+}
 
 void TorrentTap::on_piece_failed(lt::piece_index_t const piece) { report(EventKind::PieceFailed, 0, number(piece)); }
 
 void TorrentTap::on_files_checked() {
+  checked_ = true;
   Event event = make_event(EventKind::FilesChecked, torrent_);
   // On the network thread a synchronous call runs inline.
   if (handle_.is_valid()) event.data = copy_bits(handle_.status(lt::torrent_handle::query_pieces).pieces);

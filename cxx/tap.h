@@ -44,6 +44,7 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::shared_ptr<EventQueue> events_;
   std::uint32_t torrent_;
   bool own_picker_;
+  bool checked_ = false;  // what was on disk has been told once; network thread only
   lt::torrent_handle handle_;
   std::unordered_map<std::uint32_t, lt::peer_connection_handle> peers_;
 };
