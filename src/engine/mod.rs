@@ -23,6 +23,7 @@ mod quota;
 mod session;
 mod streams;
 mod telling;
+mod token;
 mod torrent;
 mod transfer;
 mod tuning;

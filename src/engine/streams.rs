@@ -15,6 +15,7 @@ use super::Stats;
 use super::availability::Availability;
 use super::inbox::{Command, Inbox};
 use super::progress::AtHand;
+use super::token::{self, Secret};
 use super::transfer::{Transfer, TransferEnd};
 
 /// What all streams of one torrent share with their readers.
@@ -35,6 +36,7 @@ pub struct Stream {
     pub id: u64,
     /// The capability in the URL.
     pub token: String,
+    secret: Secret,
     /// Its torrent.
     pub torrent: Arc<TorrentShared>,
     /// Its file.
@@ -235,9 +237,12 @@ impl Streams {
     /// When the operating system's generator fails.
     pub fn open(&self, new: NewStream) -> Result<Arc<Stream>, getrandom::Error> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let token = token::fresh()?;
+        let secret = Secret::of(&token).expect("fresh tokens have the length of tokens");
         let stream = Arc::new(Stream {
             id,
-            token: fresh_token()?,
+            token,
+            secret,
             etag: format!("\"{}-{}\"", new.torrent.info_hash, new.file.0),
             torrent: new.torrent,
             file: new.file,
@@ -258,10 +263,11 @@ impl Streams {
 
     /// The stream behind a token. The time it takes does not depend on how much of the token is right.
     pub fn find(&self, token: &str) -> Option<Arc<Stream>> {
+        let asked = Secret::of(token)?;
         let table = self.table.read();
         let mut found = None;
         for stream in table.iter() {
-            if bool::from(stream.token.as_bytes().ct_eq(token.as_bytes())) {
+            if bool::from(stream.secret.ct_eq(&asked)) {
                 found = Some(Arc::clone(stream));
             }
         }
@@ -289,11 +295,4 @@ impl Streams {
             peers: stream.torrent.peers.load(Ordering::Relaxed),
         })
     }
-}
-
-/// 192 bits from the operating system, as lowercase hexadecimal: safe in a URL path, opaque, not guessable.
-fn fresh_token() -> Result<String, getrandom::Error> {
-    let mut bytes = [0u8; 24];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
