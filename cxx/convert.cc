@@ -49,10 +49,8 @@ rust::Vec<std::uint8_t> hash_bytes(bool const present, Hash const& hash) {
 }  // namespace
 
 rust::Vec<std::uint8_t> to_bytes(char const* const data, std::size_t const length) {
-  rust::Vec<std::uint8_t> out;
-  out.reserve(length);
-  for (std::size_t i = 0; i < length; ++i) out.push_back(static_cast<std::uint8_t>(data[i]));
-  return out;
+  if (length == 0) return {};
+  return copied({reinterpret_cast<std::uint8_t const*>(data), length});
 }
 
 std::string text_of(lt::tcp::endpoint const& endpoint) {

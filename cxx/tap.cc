@@ -25,11 +25,7 @@ namespace {
 std::atomic<std::uint32_t> next_peer{1};
 
 rust::Vec<std::uint8_t> copy_bits(lt::bitfield const& bits) {
-  rust::Vec<std::uint8_t> out;
-  std::size_t const bytes = (static_cast<std::size_t>(bits.size()) + 7) / 8;
-  out.reserve(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) out.push_back(static_cast<std::uint8_t>(bits.data()[i]));
-  return out;
+  return to_bytes(bits.data(), (static_cast<std::size_t>(bits.size()) + 7) / 8);
 }
 
 void put(std::string& out, std::uint32_t const value) {
@@ -286,11 +282,15 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   return std::make_shared<PeerTap>(shared_from_this(), number, peer);
 }
 
-void TorrentTap::on_piece_pass(lt::piece_index_t const piece) { report(EventKind::PiecePassed, number(piece)); }
+void TorrentTap::on_piece_pass(lt::piece_index_t const piece) {
+  // While a torrent is added libtorrent says this of every piece at hand; on_files_checked tells them all at once.
+  if (checked_) report(EventKind::PiecePassed, number(piece));
+}
 
 void TorrentTap::on_piece_failed(lt::piece_index_t const piece) { report(EventKind::PieceFailed, number(piece)); }
 
 void TorrentTap::on_files_checked() {
+  checked_ = true;
   Event event = make_event(EventKind::FilesChecked, torrent_);
   // On the network thread a synchronous call runs inline.
   if (handle_.is_valid()) event.data = copy_bits(handle_.status(lt::torrent_handle::query_pieces).pieces);

@@ -72,6 +72,7 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::uint32_t torrent_;
   bool own_picker_;
   bool dialing_ = false;
+  bool checked_ = false;  // what was on disk has been told once; network thread only
   lt::torrent_handle handle_;
   std::unordered_map<std::uint32_t, PeerState> peers_;
   // What peers call ut_metadata (BEP 9), of those that know it.

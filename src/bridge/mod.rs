@@ -1,7 +1,8 @@
 //! libtorrent behind cxx: one safe handle, plain values in and out.
 //!
-//! C++ never calls Rust. libtorrent's threads put events into a queue of the C++ side; the engine's thread waits on
-//! that queue, takes them, and answers with commands that the C++ side carries to libtorrent's network thread.
+//! C++ never calls Rust, but for the memory of vectors and strings. libtorrent's threads put events into a queue of the
+//! C++ side; the engine's thread waits on that queue, takes them, and answers with commands that the C++ side carries to
+//! libtorrent's network thread.
 
 mod ffi;
 mod tuning;

@@ -13,16 +13,26 @@ pub struct Availability {
     changed: Notify,
     /// Counts how often all that was known was taken back.
     generation: AtomicU64,
+    /// Counts every change.
+    revision: AtomicU64,
 }
 
 impl Availability {
     /// What is at hand now.
     pub fn new(layout: Layout, have: Bits) -> Self {
-        Self { layout, have: Mutex::new(have), changed: Notify::new(), generation: AtomicU64::new(0) }
+        Self {
+            layout,
+            have: Mutex::new(have),
+            changed: Notify::new(),
+            generation: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
+        }
     }
 
     /// Engine: a piece passed. Wakes every reader.
     pub fn insert(&self, piece: u32) {
+        // Counted first: whoever sees the piece sees the count.
+        self.revision.fetch_add(1, Ordering::AcqRel);
         self.have.lock().insert(piece);
         self.changed.notify_waiters();
     }
@@ -30,6 +40,7 @@ impl Availability {
     /// Engine: the files were checked again.
     pub fn replace(&self, have: Bits) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.revision.fetch_add(1, Ordering::AcqRel);
         *self.have.lock() = have;
         self.changed.notify_waiters();
     }
@@ -37,6 +48,11 @@ impl Availability {
     /// Changes whenever pieces are taken back: bytes that were read across a change must not be used.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Changes whenever anything does. Asked after [`Self::readable_end`] it counts all that the answer rests on.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// The end of the readable bytes that begin at `torrent_offset`, at most `limit`; equal to `torrent_offset` when

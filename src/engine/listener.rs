@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::schedule::plan::{Demand, Rank};
 
 use super::head::Head;
-use super::streams::{PLAYBACK, Stream};
+use super::progress::PLAYBACK;
+use super::streams::Stream;
 
 /// A waiting transfer wants this much at once, so that a player's next reads do not wait one by one.
 const WAITING_SPAN: u64 = 64 * 1024;

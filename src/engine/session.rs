@@ -17,6 +17,7 @@ use crate::{log_info, log_line};
 use super::calls::Calls;
 use super::disk::Disk;
 use super::event_loop::Engine;
+use super::frames::Frames;
 use super::inbox::{Command, Inbox, Stored};
 use super::input::{Input, Meta, Source};
 use super::prepare::Prepare;
@@ -84,7 +85,11 @@ impl Session {
             .enable_all()
             .build()
             .map_err(|error| internal("the HTTP server's threads did not start", &error))?;
-        let gate = Gate { streams: Arc::clone(&streams), runtime: runtime.handle().clone() };
+        let gate = Gate {
+            streams: Arc::clone(&streams),
+            runtime: runtime.handle().clone(),
+            frames: Arc::new(Frames::default()),
+        };
         let server = Server::bind(runtime.handle(), Arc::new(gate), log.clone(), Limits::default())
             .map_err(|error| internal("no HTTP port on 127.0.0.1", &error))?;
         let disk = Disk::start(Arc::clone(&store), Arc::clone(&inbox))

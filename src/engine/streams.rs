@@ -15,6 +15,8 @@ use super::Stats;
 use super::availability::Availability;
 use super::inbox::{Command, Inbox};
 use super::nudge::Nudge;
+use super::progress::AtHand;
+use super::token::{self, Secret};
 use super::transfer::{Transfer, TransferEnd};
 
 /// What all streams of one torrent share with their readers.
@@ -35,6 +37,7 @@ pub struct Stream {
     pub id: u64,
     /// The capability in the URL.
     pub token: String,
+    secret: Secret,
     /// Its torrent.
     pub torrent: Arc<TorrentShared>,
     /// Its file.
@@ -67,8 +70,6 @@ const TAIL_ZONE: u64 = 1024 * 1024;
 const SPARED: u64 = 32 * 1024;
 /// A blocked transfer younger than this may be a parallel probe, not a leftover.
 const STALE_AFTER: Duration = Duration::from_secs(1);
-/// A read that has taken this much is playback, not a probe.
-pub const PLAYBACK: u64 = 128 * 1024;
 
 /// What a new stream is made of.
 pub struct NewStream {
@@ -144,13 +145,32 @@ impl Stream {
         if self.closed.load(Ordering::Acquire) {
             transfer.end(TransferEnd::Closed);
         }
-        self.changed();
+        // Bytes at hand are read without the engine; what that means for playback shows once enough was read.
+        if transfer.is_blocked() {
+            self.changed();
+        }
     }
 
     /// A transfer is over.
     pub fn remove(&self, transfer: &Arc<Transfer>) {
         self.transfers.lock().retain(|t| !Arc::ptr_eq(t, transfer));
-        self.changed();
+        if self.at_hand(transfer.position()) != AtHand::Whole {
+            self.changed();
+        }
+    }
+
+    /// What is at hand for a reader at `position`.
+    pub fn at_hand(&self, position: u64) -> AtHand {
+        let availability = &self.torrent.availability;
+        let from = self.span.start + position;
+        let ahead = from..from.saturating_add(self.window_len).min(self.span.end);
+        if !availability.has(&ahead) {
+            AtHand::Little
+        } else if availability.has(&self.span) {
+            AtHand::Whole
+        } else {
+            AtHand::Ahead
+        }
     }
 
     /// A seek's effect on older transfers. Each carries its own mark and looks at it before every frame: a count for
@@ -218,9 +238,12 @@ impl Streams {
     /// When the operating system's generator fails.
     pub fn open(&self, new: NewStream) -> Result<Arc<Stream>, getrandom::Error> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let token = token::fresh()?;
+        let secret = Secret::of(&token).expect("fresh tokens have the length of tokens");
         let stream = Arc::new(Stream {
             id,
-            token: fresh_token()?,
+            token,
+            secret,
             etag: format!("\"{}-{}\"", new.torrent.info_hash, new.file.0),
             torrent: new.torrent,
             file: new.file,
@@ -241,10 +264,11 @@ impl Streams {
 
     /// The stream behind a token. The time it takes does not depend on how much of the token is right.
     pub fn find(&self, token: &str) -> Option<Arc<Stream>> {
+        let asked = Secret::of(token)?;
         let table = self.table.read();
         let mut found = None;
         for stream in table.iter() {
-            if bool::from(stream.token.as_bytes().ct_eq(token.as_bytes())) {
+            if bool::from(stream.secret.ct_eq(&asked)) {
                 found = Some(Arc::clone(stream));
             }
         }
@@ -272,11 +296,4 @@ impl Streams {
             peers: stream.torrent.peers.load(Ordering::Relaxed),
         })
     }
-}
-
-/// 192 bits from the operating system, as lowercase hexadecimal: safe in a URL path, opaque, not guessable.
-fn fresh_token() -> Result<String, getrandom::Error> {
-    let mut bytes = [0u8; 24];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

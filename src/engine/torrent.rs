@@ -99,6 +99,8 @@ pub struct Torrent {
     pub probes: Vec<Range<u64>>,
     /// A file warmed as the likely next track.
     pub warmed: Option<u32>,
+    /// A file, and the track after it: looked for once, since all names are compared.
+    next: Option<(usize, Option<usize>)>,
     unsaved: bool,
     /// Resume data was asked for and has not come.
     pub save_pending: bool,
@@ -136,6 +138,7 @@ impl Torrent {
             trouble_told: false,
             probes: Vec::new(),
             warmed: None,
+            next: None,
             unsaved: false,
             save_pending: false,
             save_asked: None,
@@ -343,8 +346,13 @@ impl Torrent {
             return None;
         }
         let current = playing.stream.file.0 as usize;
-        let paths: Vec<&str> = meta.info.files.iter().map(|file| file.path.as_str()).collect();
-        let next = media::next_audio(&paths, current)?;
+        let next = match self.next {
+            Some((of, next)) if of == current => next,
+            _ => {
+                let paths: Vec<&str> = meta.info.files.iter().map(|file| file.path.as_str()).collect();
+                self.next.insert((current, media::next_audio(&paths, current))).1
+            }
+        }?;
         let file = &meta.info.files[next];
         if file.pad || file.length == 0 || self.listeners.iter().any(|l| l.stream.file.0 as usize == next) {
             return None;

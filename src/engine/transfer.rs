@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use crate::http::{BoxFuture, Cut, Media, ReadKind, Reader, Source};
 use crate::storage;
 
+use super::frames::{FRAME_LEN, Frame, Frames};
+use super::progress::Progress;
 use super::streams::{Stream, Streams};
 
-/// Bytes handed to the server at a time: few enough that a cut is quick, enough that the work per frame vanishes.
-const FRAME: u64 = 128 * 1024;
 /// The first frame, small so that the first byte leaves at once.
 const FIRST_FRAME: u64 = 16 * 1024;
 
@@ -141,18 +141,21 @@ pub struct Gate {
     pub streams: Arc<Streams>,
     /// The session's own runtime, for reads that may wait for the disk.
     pub runtime: Handle,
+    /// Memory that all transfers share.
+    pub frames: Arc<Frames>,
 }
 
 impl Source for Gate {
     fn open(&self, token: &str) -> Option<Arc<dyn Media>> {
         let stream = self.streams.find(token)?;
-        Some(Arc::new(OpenFile { stream, runtime: self.runtime.clone() }))
+        Some(Arc::new(OpenFile { stream, runtime: self.runtime.clone(), frames: Arc::clone(&self.frames) }))
     }
 }
 
 struct OpenFile {
     stream: Arc<Stream>,
     runtime: Handle,
+    frames: Arc<Frames>,
 }
 
 impl Media for OpenFile {
@@ -169,6 +172,7 @@ impl Media for OpenFile {
     }
 
     fn reader(&self, span: Range<u64>, kind: ReadKind) -> Box<dyn Reader> {
+        let progress = Progress::new(span.start);
         let transfer = Arc::new(Transfer::new(span, kind));
         // Known as waiting before the engine looks: the piece is wanted from this moment on.
         if self
@@ -181,14 +185,22 @@ impl Media for OpenFile {
             transfer.set_blocked(true);
         }
         self.stream.add(Arc::clone(&transfer), Instant::now());
-        Box::new(FileReader { stream: Arc::clone(&self.stream), runtime: self.runtime.clone(), transfer })
+        Box::new(FileReader {
+            stream: Arc::clone(&self.stream),
+            runtime: self.runtime.clone(),
+            frames: Arc::clone(&self.frames),
+            transfer,
+            progress,
+        })
     }
 }
 
 struct FileReader {
     stream: Arc<Stream>,
     runtime: Handle,
+    frames: Arc<Frames>,
     transfer: Arc<Transfer>,
+    progress: Progress,
 }
 
 impl Drop for FileReader {
@@ -198,7 +210,7 @@ impl Drop for FileReader {
 }
 
 impl Reader for FileReader {
-    fn next(self: Box<Self>) -> BoxFuture<(Box<dyn Reader>, Result<Bytes, Cut>)> {
+    fn next(mut self: Box<Self>) -> BoxFuture<(Box<dyn Reader>, Result<Bytes, Cut>)> {
         Box::pin(async move {
             let result = self.frame().await;
             (self as Box<dyn Reader>, result)
@@ -214,7 +226,7 @@ impl Reader for FileReader {
 }
 
 impl FileReader {
-    async fn frame(&self) -> Result<Bytes, Cut> {
+    async fn frame(&mut self) -> Result<Bytes, Cut> {
         let transfer = &*self.transfer;
         if let Some(cut) = transfer.ended() {
             return Err(cut);
@@ -225,7 +237,7 @@ impl FileReader {
         }
         let at = self.stream.span.start + position;
         let availability = &self.stream.torrent.availability;
-        let frame = if transfer.sent() == 0 { FIRST_FRAME } else { FRAME };
+        let frame = if transfer.sent() == 0 { FIRST_FRAME } else { FRAME_LEN as u64 };
         let limit = self.stream.span.start + transfer.end_position().min(position + frame);
         let mut generation = availability.generation();
         let mut end = availability.readable_end(at, limit);
@@ -245,7 +257,9 @@ impl FileReader {
             // Taken back between the wake-up and the look: the next call waits again.
             return Box::pin(self.frame()).await;
         }
-        let bytes = self.read(position, (end - at) as usize).await?;
+        // After the look at what is readable: it counts every piece that the read rests on.
+        let revision = availability.revision();
+        let bytes = self.read(position, (end - at) as usize, revision).await?;
         if availability.generation() != generation {
             // The file was found damaged meanwhile: what was read may be anything.
             return Box::pin(self.frame()).await;
@@ -255,23 +269,19 @@ impl FileReader {
             return Err(cut);
         }
         transfer.advance(bytes.len() as u64);
-        if position / FRAME != transfer.position() / FRAME {
-            self.stream.changed();
+        let (stream, position) = (&self.stream, transfer.position());
+        if self.progress.is_news(position, stream.window_len, || stream.at_hand(position)) {
+            stream.changed();
         }
         Ok(bytes)
     }
 
-    async fn read(&self, position: u64, len: usize) -> Result<Bytes, Cut> {
-        let quick = self.stream.data.try_read(position, len);
-        let result = match quick {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => {
-                let data = Arc::clone(&self.stream.data);
-                let read = self.runtime.spawn_blocking(move || data.read(position, len));
-                read.await.unwrap_or_else(|_| {
-                    Err(storage::Error::Missing { path: self.stream.data.path().to_owned() })
-                })
-            }
+    /// `len` bytes at `position`, at most [`FRAME_LEN`].
+    async fn read(&self, position: u64, len: usize, revision: u64) -> Result<Bytes, Cut> {
+        let mut frame = self.frames.take();
+        let result = match self.stream.data.try_read_into(position, frame.room(len), revision) {
+            Ok(true) => Ok(frame.into_bytes()),
+            Ok(false) => self.read_waiting(position, len, frame).await,
             Err(error) => Err(error),
         };
         result.map_err(|error| {
@@ -281,5 +291,20 @@ impl FileReader {
             self.stream.unreadable(text, is_damaged);
             Cut::Lost
         })
+    }
+    /// The same where it may take the disk's time.
+    async fn read_waiting(
+        &self,
+        position: u64,
+        len: usize,
+        mut frame: Frame,
+    ) -> Result<Bytes, storage::Error> {
+        let data = Arc::clone(&self.stream.data);
+        let read = self.runtime.spawn_blocking(move || {
+            data.read_into(position, frame.room(len))?;
+            Ok(frame.into_bytes())
+        });
+        let gone = |_| Err(storage::Error::Missing { path: self.stream.data.path().to_owned() });
+        read.await.unwrap_or_else(gone)
     }
 }

@@ -11,7 +11,7 @@
 //! - after a crash at any moment each small file is the old one or the new one (`atomic`);
 //! - resume data is believed only while the files look as they did when it was made (`stamps`, `resume`).
 //!
-//! All calls here may wait for the disk, except [`DataFile::try_read`]; none holds a lock while it does so, except the
+//! All calls here may wait for the disk, except [`DataFile::try_read_into`]; none holds a lock while it does so, except the
 //! rare restoring of a deleted state folder.
 
 mod atomic;

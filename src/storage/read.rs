@@ -6,24 +6,25 @@
 //! - The file may not exist when a stream opens; libtorrent makes it with the first block. So it is opened at the
 //!   first read, and kept.
 //! - Files are sparse. Where another file has taken the place of ours (somebody moved the folder, libtorrent made it
-//!   again), a verified piece reads as zeros. So before each read the name must still lead to the open file. If it
-//!   leads to another, nothing is read until the torrent was checked again: [`Error::Damaged`].
+//!   again), a verified piece reads as zeros. So before a read the name must still lead to the open file, unless
+//!   nothing has passed since the last look. If it leads to another, nothing is read until the torrent was checked
+//!   again: [`Error::Damaged`].
 //! - Where the name leads nowhere (the folder was deleted during playback), libtorrent has made nothing new either:
 //!   the open file still holds all that was verified, and playback goes on from it.
 //! - A file that ends early was cut by somebody: [`Error::Damaged`], never padding.
 //!
-//! An HTTP worker must not wait for a disk. [`DataFile::try_read`] answers only from memory; on a miss the caller
-//! moves to a thread that may wait, and calls [`DataFile::read`].
+//! An HTTP worker must not wait for a disk. [`DataFile::try_read_into`] answers only from memory; on a miss the caller
+//! moves to a thread that may wait, and calls [`DataFile::read_into`].
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, Stat, fstat, statat};
-use rustix::io::{Errno, pread, retry_on_intr};
+use rustix::io::{Errno, pread};
 
 use super::{Error, beneath, layout};
 
@@ -43,7 +44,12 @@ pub struct DataFile {
 struct Opened {
     file: OwnedFd,
     identity: Identity,
+    /// The caller's revision at the last look whether the name still leads here.
+    looked: AtomicU64,
 }
+
+/// No caller's revision.
+const NEVER: u64 = u64::MAX;
 
 /// What tells one file from another: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,55 +80,70 @@ impl DataFile {
         &self.path
     }
 
-    /// Reads `len` bytes at `position` (from the start of the file) if they are in memory. `None`: they are not, the
-    /// file is not open yet, or the system cannot tell; [`Self::read`] can. Never waits for the disk.
+    /// Fills `into` with the bytes at `position` (from the start of the file) if they are in memory. False: they are
+    /// not, the file is not open yet, or the system cannot tell; [`Self::read_into`] can. Never waits for the disk.
+    ///
+    /// `revision`: any number that has changed when a hash has passed since the last call. While it stays the same, the
+    /// name is not looked at again: what had passed at the last look is in the open file, wherever the name leads now.
     ///
     /// # Errors
-    /// As [`Self::read`].
-    pub fn try_read(&self, position: u64, len: usize) -> Result<Option<Bytes>, Error> {
-        let Some(opened) = self.open.lock().clone() else { return Ok(None) };
-        self.must_be_possible(position, len)?;
-        match cached_identity(&self.path) {
-            Err(_) => return Ok(None),
-            Ok(there) => self.must_be(&opened, there)?,
-        }
-        // The safe wrapper of preadv2 takes initialised memory only; zeros cost about 1 µs per 64 KiB.
-        let mut bytes = vec![0; len];
-        let mut filled = 0;
-        while filled < len {
-            match read_cached(&opened.file, &mut bytes[filled..], position + filled as u64) {
-                Ok(0) => return Err(self.short(position, len, filled)),
-                Ok(count) => filled += count,
-                Err(Errno::INTR) => {}
-                // Not in memory, or not on this file system, or not on this kernel.
-                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => return Ok(None),
-                Err(source) => return Err(Error::io("read", &self.path, source)),
+    /// As [`Self::read_into`].
+    pub fn try_read_into(&self, position: u64, into: &mut [u8], revision: u64) -> Result<bool, Error> {
+        let Some(opened) = self.open.lock().clone() else { return Ok(false) };
+        self.must_be_possible(position, into.len())?;
+        if opened.looked.load(Ordering::Acquire) != revision {
+            match cached_identity(&self.path) {
+                Err(_) => return Ok(false),
+                Ok(there) => self.must_be(&opened, there)?,
             }
+            opened.looked.store(revision, Ordering::Release);
         }
-        Ok(Some(Bytes::from(bytes)))
+        self.fill(position, into, |at, rest| match read_cached(&opened.file, rest, at) {
+            // Not in memory, or not on this file system, or not on this kernel.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(None),
+            read => read.map(Some),
+        })
     }
 
-    /// Reads `len` bytes at `position` (from the start of the file). May wait for the disk.
+    /// Fills `into` with the bytes at `position` (from the start of the file). May wait for the disk.
     ///
     /// # Errors
     /// `Missing`: the file was never there. `Damaged`: it ends early or is another one; check the torrent again, then
     /// [`Self::reopen`]. `Refused`: something that is not a plain file is in its place. `Io` otherwise.
-    pub fn read(&self, position: u64, len: usize) -> Result<Bytes, Error> {
+    pub fn read_into(&self, position: u64, into: &mut [u8]) -> Result<(), Error> {
         let opened = self.opened()?;
-        self.must_be_possible(position, len)?;
-        let mut bytes = Vec::with_capacity(len);
-        while bytes.len() < len {
-            let filled = bytes.len();
-            match retry_on_intr(|| pread(&opened.file, spare_capacity(&mut bytes), position + filled as u64))
-            {
-                Ok(0) => return Err(self.short(position, len, filled)),
-                Ok(_) => {}
+        self.must_be_possible(position, into.len())?;
+        self.fill(position, into, |at, rest| pread(&opened.file, rest, at).map(Some)).map(|_| ())
+    }
+
+    /// [`Self::read_into`] fresh memory.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read(&self, position: u64, len: usize) -> Result<Bytes, Error> {
+        let mut bytes = vec![0; len];
+        self.read_into(position, &mut bytes)?;
+        Ok(Bytes::from(bytes))
+    }
+
+    /// Reads until `into` is full; false when `read` has nothing to give without waiting.
+    fn fill(
+        &self,
+        position: u64,
+        into: &mut [u8],
+        read: impl Fn(u64, &mut [u8]) -> Result<Option<usize>, Errno>,
+    ) -> Result<bool, Error> {
+        let mut filled = 0;
+        while filled < into.len() {
+            match read(position + filled as u64, &mut into[filled..]) {
+                Ok(Some(0)) => return Err(self.short(position, into.len(), filled)),
+                Ok(Some(count)) => filled += count,
+                Ok(None) => return Ok(false),
+                Err(Errno::INTR) => {}
                 Err(source) => return Err(Error::io("read", &self.path, source)),
             }
         }
-        // The allocator may have given more room than was asked for.
-        bytes.truncate(len);
-        Ok(Bytes::from(bytes))
+        Ok(true)
     }
 
     /// Lets go of the open file; the next read opens what is there then. For after a check of the torrent, which is
@@ -141,7 +162,7 @@ impl DataFile {
         }
         let file = beneath::open(&self.root, &self.relative)?;
         let stat = fstat(&file).map_err(|source| Error::io("open", &self.path, source))?;
-        let opened = Arc::new(Opened { file, identity: Identity::of(&stat) });
+        let opened = Arc::new(Opened { file, identity: Identity::of(&stat), looked: AtomicU64::new(NEVER) });
         // Two first reads at once: the one that was here first stays.
         Ok(self.open.lock().get_or_insert(opened).clone())
     }
@@ -231,6 +252,23 @@ mod tests {
         (root, file)
     }
 
+    /// What is in memory, if it all is.
+    fn try_read(file: &DataFile, position: u64, len: usize) -> Result<Option<Vec<u8>>, Error> {
+        static NEWS: AtomicU64 = AtomicU64::new(0);
+        try_read_at(file, position, len, NEWS.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The same at a revision.
+    fn try_read_at(
+        file: &DataFile,
+        position: u64,
+        len: usize,
+        revision: u64,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let mut bytes = vec![0; len];
+        Ok(file.try_read_into(position, &mut bytes, revision)?.then_some(bytes))
+    }
+
     fn damaged<T: std::fmt::Debug>(answer: Result<T, Error>, words: &str) {
         let error = answer.unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
@@ -244,7 +282,7 @@ mod tests {
         for (position, len) in [(0, 1), (1, 299_999), (131_072, 65_536), (299_999, 1), (0, 300_000), (7, 0)] {
             let expected = &content[position as usize..][..len];
             assert_eq!(file.read(position, len).unwrap(), expected);
-            if let Some(bytes) = file.try_read(position, len).unwrap() {
+            if let Some(bytes) = try_read(&file, position, len).unwrap() {
                 assert_eq!(bytes, expected);
             }
         }
@@ -253,13 +291,13 @@ mod tests {
     #[test]
     fn what_is_in_memory_is_read_without_waiting() {
         let (root, file) = album();
-        assert!(file.try_read(0, 10).unwrap().is_none(), "nothing is open yet, and opening may wait");
+        assert!(try_read(&file, 0, 10).unwrap().is_none(), "nothing is open yet, and opening may wait");
         file.read(0, 300_000).unwrap();
         // Some file systems cannot do it; where the system can, we must.
         let path = root.join("album/track");
         let able = read_cached(File::open(&path).unwrap(), &mut [0; 300_000], 0) == Ok(300_000)
             && cached_identity(&path).is_ok();
-        assert_eq!(file.try_read(0, 300_000).unwrap().is_some(), able);
+        assert_eq!(try_read(&file, 0, 300_000).unwrap().is_some(), able);
     }
 
     #[test]
@@ -267,7 +305,7 @@ mod tests {
         let root = Scratch::new();
         let file = DataFile::new(&root, "album/track".into()).unwrap();
         assert!(matches!(file.read(0, 1), Err(Error::Missing { path }) if path == root.join("album/track")));
-        assert!(file.try_read(0, 1).unwrap().is_none());
+        assert!(try_read(&file, 0, 1).unwrap().is_none());
         fs::create_dir(root.join("album")).unwrap();
         fs::write(root.join("album/track"), "x").unwrap();
         assert_eq!(file.read(0, 1).unwrap(), "x");
@@ -290,7 +328,7 @@ mod tests {
         let path = root.join("album/track");
         File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
         damaged(file.read(0, 1001), "ends at byte 1000");
-        if let Some(answer) = file.try_read(0, 1001).transpose() {
+        if let Some(answer) = try_read(&file, 0, 1001).transpose() {
             damaged(answer, "ends at byte 1000");
         }
         assert_eq!(file.read(0, 1000).unwrap(), content()[..1000]);
@@ -301,7 +339,7 @@ mod tests {
         let (_root, file) = album();
         for (position, len) in [(u64::MAX, 1), (u64::MAX, 0), (i64::MAX as u64, 1)] {
             assert!(matches!(file.read(position, len), Err(Error::Refused { .. })));
-            assert!(matches!(file.try_read(position, len), Err(Error::Refused { .. })));
+            assert!(matches!(try_read(&file, position, len), Err(Error::Refused { .. })));
         }
     }
 
@@ -328,11 +366,27 @@ mod tests {
         fs::create_dir(root.join("album")).unwrap();
         File::create(root.join("album/track")).unwrap().set_len(300_000).unwrap();
         damaged(file.read(0, 10), "another file has taken its place");
-        if let Some(answer) = file.try_read(0, 10).transpose() {
+        if let Some(answer) = try_read(&file, 0, 10).transpose() {
             damaged(answer, "another file has taken its place");
         }
         file.reopen();
         assert_eq!(file.read(0, 10).unwrap(), [0; 10][..]);
+    }
+
+    #[test]
+    fn what_passed_before_the_last_look_is_read_from_the_open_file() {
+        let (root, file) = album();
+        file.read(0, 300_000).unwrap();
+        if try_read_at(&file, 0, 10, 1).unwrap().is_none() {
+            return; // a file system that cannot tell what is in memory
+        }
+        fs::rename(root.join("album"), root.join("moved")).unwrap();
+        fs::create_dir(root.join("album")).unwrap();
+        File::create(root.join("album/track")).unwrap().set_len(300_000).unwrap();
+        let bytes = try_read_at(&file, 0, 10, 1).unwrap().expect("nothing has passed since");
+        assert_eq!(bytes, content()[..10]);
+        damaged(try_read_at(&file, 0, 10, 2), "another file has taken its place");
+        damaged(try_read_at(&file, 0, 10, 3), "another file has taken its place");
     }
 
     #[test]
@@ -358,7 +412,7 @@ mod tests {
                         let position = (start * 37_501 + step * 4_999) % 290_000;
                         let expected = &content[position as usize..][..10_000];
                         assert_eq!(file.read(position, 10_000).unwrap(), expected);
-                        if let Some(bytes) = file.try_read(position, 10_000).unwrap() {
+                        if let Some(bytes) = try_read(file, position, 10_000).unwrap() {
                             assert_eq!(bytes, expected);
                         }
                     }
