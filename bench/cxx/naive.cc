@@ -180,6 +180,11 @@ struct Naive final : bench::Candidate {
 				if (!of_torrent) continue;
 				auto const at = torrents.find(of_torrent->handle.id());
 				if (at == torrents.end()) continue;
+				if (lt::alert_cast<lt::torrent_checked_alert>(alert)) {
+					auto const pieces = at->second->handle.status(lt::torrent_handle::query_pieces).pieces;
+					for (auto const piece : pieces.range())
+						if (pieces[piece]) at->second->have.insert(static_cast<int>(piece));
+				}
 				if (auto const* finished = lt::alert_cast<lt::piece_finished_alert>(alert))
 					at->second->have.insert(static_cast<int>(finished->piece_index));
 				if (auto const* read = lt::alert_cast<lt::read_piece_alert>(alert); read && !read->error)
@@ -194,9 +199,11 @@ struct Naive final : bench::Candidate {
 	Bytes piece(Stream const& stream, int piece)
 	{
 		Torrent& torrent = *stream.torrent;
+		// What was there before anybody listened to alerts.
+		bool const had = torrent.handle.have_piece(lt::piece_index_t(piece));
 		{
 			std::unique_lock<std::mutex> lock(mutex);
-			news.wait(lock, [&] { return !stream.open || torrent.have.count(piece) || torrent.handle.have_piece(lt::piece_index_t(piece)); });
+			news.wait(lock, [&] { return !stream.open || had || torrent.have.count(piece); });
 			if (!stream.open) return nullptr;
 		}
 		torrent.handle.read_piece(lt::piece_index_t(piece));

@@ -43,7 +43,7 @@ pub fn get(url: &str, range: Range<u64>) -> io::Result<Body> {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
         }
-        match socket.read(&mut buffer)? {
+        match socket.read(&mut buffer).map_err(waited)? {
             0 => return Err(wrong("the connection was closed before the head ended".into())),
             _ if bytes.len() > HEAD_MAX => return Err(wrong("the head does not end".into())),
             len => bytes.extend_from_slice(&buffer[..len]),
@@ -69,7 +69,7 @@ impl Body {
             return Ok(0);
         }
         let len = if self.early.is_empty() {
-            self.socket.read(buffer)?
+            self.socket.read(buffer).map_err(waited)?
         } else {
             let len = buffer.len().min(self.early.len());
             buffer[..len].copy_from_slice(&self.early[..len]);
@@ -121,6 +121,16 @@ fn parse(head: &[u8], first: u64) -> Result<u64, String> {
     }
     let len = field("content-length").and_then(|value| value.parse().ok());
     len.ok_or_else(|| format!("no Content-Length in the answer `{status}`"))
+}
+
+/// A read that ran into [`PATIENCE`] says so; the system only says "try again".
+fn waited(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::new(io::ErrorKind::TimedOut, format!("no byte came for {} s", PATIENCE.as_secs()))
+        }
+        _ => error,
+    }
 }
 
 fn wrong(text: String) -> io::Error {
