@@ -20,7 +20,7 @@ const WINDOW: usize = 4;
 const WINDOW_MOST: usize = 8;
 /// Askings of a block at a time, and how old they have to be before there are more.
 const COPIES: usize = 2;
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// An asking without an answer is forgotten.
 const GIVEN_UP: Duration = Duration::from_secs(3);
 

@@ -98,8 +98,8 @@ fn neither_silence_nor_slowness_of_who_is_first_delays_it() {
     for size in [2_300, 40_000, 300_000, 1 << 20] {
         let (alone, _) = fetch(&[FAST], size).expect("fetched");
         let (took, came) = fetch(&[SILENT, SLOW, FAST], size).expect("fetched");
-        assert!(took <= alone + 60, "{size}: {took} ms beside {alone}");
-        assert!(came <= 2 * size.div_ceil(BLOCK) + 1, "{size}: {came} blocks");
+        assert!(took <= alone + 120, "{size}: {took} ms beside {alone}");
+        assert!(came <= 2 * size.div_ceil(BLOCK) + 2, "{size}: {came} blocks");
     }
 }
 
