@@ -275,6 +275,7 @@ impl Engine {
             self.streams.release(&stream.token);
             if let Some(torrent) = self.torrents.get_mut(&id) {
                 torrent.listeners.retain(|l| l.stream.id != stream.id);
+                torrent.close_unread();
             }
         }
         log_line!(self.log, "prepare failed: {error}");
@@ -288,6 +289,7 @@ impl Engine {
         self.touched.insert(id);
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         let listener = torrent.listeners.remove(at);
+        torrent.close_unread();
         log_info!(self.log, "stream released: file {} of {}", listener.stream.file.0, torrent.key());
         torrent.save(&self.bridge, now, true);
         self.disk.push(DiskJob::Touch(torrent.key()));

@@ -33,7 +33,8 @@ impl Secret {
 
 impl ConstantTimeEq for Secret {
     fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.ct_eq(&other.0)
+        let difference = self.0.iter().zip(&other.0).fold(0, |all, (own, other)| all | (own ^ other));
+        difference.ct_eq(&0)
     }
 }
 

@@ -266,6 +266,15 @@ impl Torrent {
         self.unsaved = true;
     }
 
+    /// Lets go of the files that no stream reads.
+    pub fn close_unread(&self) {
+        for (index, file) in &self.files {
+            if !self.listeners.iter().any(|l| l.stream.file.0 == *index) {
+                file.close();
+            }
+        }
+    }
+
     /// What is on disk is not known any more, until it was checked again.
     pub fn forget_files(&mut self) {
         self.checked = false;

@@ -12,12 +12,23 @@ use tokio::sync::Notify;
 use crate::http::{BoxFuture, Cut, Media, ReadKind, Reader, Source};
 use crate::storage;
 
-use super::frames::{FRAME_LEN, Frame, Frames};
+use super::frames::{FRAME_LEN, Frame, Frames, PAGE_LEN};
 use super::progress::Progress;
 use super::streams::{Stream, Streams};
 
 /// The first frame, small so that the first byte leaves at once.
 const FIRST_FRAME: u64 = 16 * 1024;
+
+/// Where a frame that begins at `position` of the file ends: at a page, so that the next one begins at one.
+fn frame_end(position: u64, is_first: bool) -> u64 {
+    let page = PAGE_LEN as u64;
+    if is_first {
+        // Up, so that a short range is one frame.
+        (position + FIRST_FRAME).next_multiple_of(page)
+    } else {
+        (position + FRAME_LEN as u64) / page * page
+    }
+}
 
 /// Why a transfer was ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,8 +248,8 @@ impl FileReader {
         }
         let at = self.stream.span.start + position;
         let availability = &self.stream.torrent.availability;
-        let frame = if transfer.sent() == 0 { FIRST_FRAME } else { FRAME_LEN as u64 };
-        let limit = self.stream.span.start + transfer.end_position().min(position + frame);
+        let limit =
+            self.stream.span.start + transfer.end_position().min(frame_end(position, transfer.sent() == 0));
         let mut generation = availability.generation();
         let mut end = availability.readable_end(at, limit);
         if end == at {
@@ -306,5 +317,23 @@ impl FileReader {
         });
         let gone = |_| Err(storage::Error::Missing { path: self.stream.data.path().to_owned() });
         read.await.unwrap_or_else(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frames_fit_and_end_at_pages(position in 0u64..1 << 40, is_first: bool) {
+            let end = frame_end(position, is_first);
+            prop_assert_eq!(end % PAGE_LEN as u64, 0);
+            prop_assert!(end > position && end - position <= FRAME_LEN as u64);
+            if is_first {
+                prop_assert!(end - position >= FIRST_FRAME, "a short range takes one frame");
+            }
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct DataFile {
     path: PathBuf,
     /// Locked only to copy or replace the `Arc`, never during a read.
     open: Mutex<Option<Arc<Opened>>>,
+    /// Which file it was when [`Self::close`] let go of it.
+    closed: Mutex<Option<Identity>>,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,7 @@ impl DataFile {
     pub(super) fn new(root: &Path, relative: String) -> Result<Self, Error> {
         layout::check(&relative)?;
         let path = root.join(&relative);
-        Ok(Self { root: root.to_owned(), relative, path, open: Mutex::new(None) })
+        Ok(Self { root: root.to_owned(), relative, path, open: Mutex::new(None), closed: Mutex::new(None) })
     }
 
     /// Where the file is, for messages.
@@ -150,6 +152,16 @@ impl DataFile {
     /// what makes the pieces of a new file known.
     pub fn reopen(&self) {
         *self.open.lock() = None;
+        *self.closed.lock() = None;
+    }
+
+    /// Gives the descriptor back while nobody reads: a host that plays a thousand tracks must not run out of them. The
+    /// next read opens the file again, if it is still the same one.
+    pub fn close(&self) {
+        let opened = self.open.lock().take();
+        if let Some(opened) = opened {
+            *self.closed.lock() = Some(opened.identity);
+        }
     }
 
     /// The open file, if its name still leads to it or to nothing; opened now if it was not.
@@ -163,6 +175,8 @@ impl DataFile {
         let file = beneath::open(&self.root, &self.relative)?;
         let stat = fstat(&file).map_err(|source| Error::io("open", &self.path, source))?;
         let opened = Arc::new(Opened { file, identity: Identity::of(&stat), looked: AtomicU64::new(NEVER) });
+        let before = *self.closed.lock();
+        self.must_be(&opened, before)?;
         // Two first reads at once: the one that was here first stays.
         Ok(self.open.lock().get_or_insert(opened).clone())
     }
@@ -369,6 +383,25 @@ mod tests {
         if let Some(answer) = try_read(&file, 0, 10).transpose() {
             damaged(answer, "another file has taken its place");
         }
+        file.reopen();
+        assert_eq!(file.read(0, 10).unwrap(), [0; 10][..]);
+    }
+
+    #[test]
+    fn a_file_that_was_let_go_of_must_be_the_same_when_it_is_read_again() {
+        let (root, file) = album();
+        file.close();
+        assert_eq!(file.read(0, 10).unwrap(), content()[..10]);
+        file.close();
+        file.close();
+        assert_eq!(try_read(&file, 0, 10).unwrap(), None);
+        assert_eq!(file.read(0, 10).unwrap(), content()[..10]);
+
+        file.close();
+        fs::rename(root.join("album/track"), root.join("moved")).unwrap();
+        assert!(matches!(file.read(0, 10), Err(Error::Missing { .. })));
+        File::create(root.join("album/track")).unwrap().set_len(300_000).unwrap();
+        damaged(file.read(0, 10), "another file has taken its place");
         file.reopen();
         assert_eq!(file.read(0, 10).unwrap(), [0; 10][..]);
     }
