@@ -83,7 +83,7 @@ impl Signal {
     }
 }
 
-/// A torrent whose one peer gossips: it names a bait as another peer to whoever comes, wanted or not. It is honest but for
+/// A torrent whose one peer gossips: it names a bait as another peer to whoever offers PEX. It is honest but for
 /// the last piece, which it keeps back until a signal: a client that has everything looks for nobody.
 struct Rumour {
     made: Made,
@@ -117,8 +117,10 @@ impl Rumour {
                 match &message {
                     Message::Extended(0, _) => {
                         number.store(wire.their_pex, Ordering::SeqCst);
-                        // libtorrent takes such lists under the number 1.
-                        wire.extended(1, &list)?;
+                        // Who offers no PEX takes a list for a protocol error, and ends the connection.
+                        if wire.their_pex != 0 {
+                            wire.extended(wire.their_pex, &list)?;
+                        }
                     }
                     Message::Request(piece, ..) if *piece == last => go_on.wait(),
                     _ => {}
