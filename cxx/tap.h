@@ -62,6 +62,8 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::uint32_t torrent_;
   bool own_picker_;
   lt::torrent_handle handle_;
+  // As many as the largest torrent that is read has, until it is known.
+  std::uint32_t pieces_ = 500'000;
   std::unordered_map<std::uint32_t, PeerState> peers_;
 };
 
