@@ -112,18 +112,20 @@ impl Rumour {
         let peer = RawPeer::start(move |stream| {
             let mut wire = Wire::accept(stream, &identity)?;
             wire.offer_everything()?;
+            let mut told = false;
             loop {
                 let message = wire.read()?;
                 match &message {
-                    Message::Extended(0, _) => {
-                        number.store(wire.their_pex, Ordering::SeqCst);
-                        // Who offers no PEX takes a list for a protocol error, and ends the connection.
-                        if wire.their_pex != 0 {
-                            wire.extended(wire.their_pex, &list)?;
-                        }
+                    Message::Extended(0, _) => number.store(wire.their_pex, Ordering::SeqCst),
+                    // The metadata is known now. Who offers no PEX would take a list for a protocol error.
+                    Message::Request(..) if !told && wire.their_pex != 0 => {
+                        told = true;
+                        wire.extended(wire.their_pex, &list)?;
                     }
-                    Message::Request(piece, ..) if *piece == last => go_on.wait(),
                     _ => {}
+                }
+                if matches!(message, Message::Request(piece, ..) if piece == last) {
+                    go_on.wait();
                 }
                 share.answer(&mut wire, &message)?;
             }
