@@ -304,6 +304,13 @@ void Shim::start(std::uint32_t const torrent) const {
   if (found.handle.is_valid()) found.handle.resume();
 }
 
+void Shim::stop_gossip(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  found.handle.set_flags(lt::torrent_flags::disable_dht | lt::torrent_flags::disable_lsd |
+                         lt::torrent_flags::disable_pex);
+}
+
 void Shim::remove(std::uint32_t const torrent) const {
   Torrent const found = state_->find(torrent);
   if (found.handle.is_valid()) state_->session->remove_torrent(found.handle);

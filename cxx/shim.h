@@ -36,6 +36,7 @@ class Shim {
 
   void add(AddOptions const& options) const;
   void start(std::uint32_t torrent) const;
+  void stop_gossip(std::uint32_t torrent) const;
   void remove(std::uint32_t torrent) const;
   Metadata metadata(std::uint32_t torrent) const;
   bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;

@@ -1,6 +1,7 @@
 #include "vozduxan/cxx/tap.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <string>
@@ -44,6 +45,13 @@ void put_message(std::string& out, Command const& command) {
 // A connection that sent this many blocks without a request is ended. An honest peer sends none: a block counts as
 // asked for until it came or was rejected, as often as it was asked for.
 constexpr std::uint32_t most_unasked = 8;
+
+// Messages other than blocks that a connection may send at once, and for each second of its life besides; a connection
+// that sends more is ended. Each of them costs this side as much as it costs the other one nothing, and a queue full of
+// them holds up what honest peers send. A peer that tells of its pieces one by one sends as many HAVEs as there are
+// pieces; one that fetches from us at 30 MB/s sends 2,000 requests a second.
+constexpr std::uint32_t burst_of_messages = 20'000;
+constexpr std::uint32_t messages_a_second = 2'000;
 
 std::uint64_t block_key(std::uint32_t const piece, std::uint32_t const offset) {
   return static_cast<std::uint64_t>(piece) << 32 | offset;
@@ -94,10 +102,10 @@ class PeerTap final : public lt::peer_plugin {
   }
   // BEP 9. libtorrent's own plugin comes after this one and sees what is not claimed here.
   bool on_extended(int const length, int const id, lt::span<char const> const body) override {
-    if (id != own_metadata_id || length > max_metadata_message ||
-        !lt::bt_peer_connection_handle(connection_).packet_finished()) {
-      return false;
-    }
+    // libtorrent calls for every part of a message that arrives.
+    if (!lt::bt_peer_connection_handle(connection_).packet_finished()) return false;
+    if (floods()) return true;
+    if (id != own_metadata_id || length > max_metadata_message) return false;
     lt::error_code error;
     lt::bdecode_node const message = lt::bdecode(body, error);
     if (error || message.type() != lt::bdecode_node::dict_t) return false;
@@ -122,7 +130,6 @@ class PeerTap final : public lt::peer_plugin {
       default: return false;
     }
   }
-  void tick() override { serve(); }
   void on_disconnect(lt::error_code const& error) override {
     torrent_->peers_.erase(peer_);
     torrent_->metadata_ids_.erase(peer_);
@@ -131,16 +138,30 @@ class PeerTap final : public lt::peer_plugin {
     event.text = rust::String::lossy(error.message());
     torrent_->events_->push(std::move(event));
   }
+  // Once a second.
+  void tick() override {
+    messages_ -= std::min(messages_, messages_a_second);
+    serve();
+  }
+  bool on_interested() override { return floods(); }
+  bool on_not_interested() override { return floods(); }
+  bool on_suggest(lt::piece_index_t) override { return floods(); }
+  bool on_dont_have(lt::piece_index_t) override { return floods(); }
+  bool on_request(lt::peer_request const&) override { return floods(); }
+  bool on_cancel(lt::peer_request const&) override { return floods(); }
   bool on_choke() override {
+    if (floods()) return true;
     torrent_->from_peer(EventKind::PeerChoke, peer_);
     return torrent_->own_picker_;
   }
   bool on_unchoke() override {
+    if (floods()) return true;
     torrent_->from_peer(EventKind::PeerUnchoke, peer_);
     return torrent_->own_picker_;
   }
-  bool on_allowed_fast(lt::piece_index_t) override { return torrent_->own_picker_; }
+  bool on_allowed_fast(lt::piece_index_t) override { return floods() || torrent_->own_picker_; }
   bool on_have(lt::piece_index_t const piece) override {
+    if (++haves_ > burst_of_messages + 2 * torrent_->pieces_ && floods()) return true;
     torrent_->from_peer(EventKind::PeerHave, peer_, number(piece));
     return false;
   }
@@ -152,10 +173,12 @@ class PeerTap final : public lt::peer_plugin {
     return false;
   }
   bool on_have_all() override {
+    if (floods()) return true;
     torrent_->from_peer(EventKind::PeerHaveAll, peer_);
     return false;
   }
   bool on_have_none() override {
+    if (floods()) return true;
     torrent_->from_peer(EventKind::PeerHaveNone, peer_);
     return false;
   }
@@ -168,6 +191,7 @@ class PeerTap final : public lt::peer_plugin {
   }
   bool on_reject(lt::peer_request const& block) override {
     take_request(block);
+    if (floods()) return true;
     torrent_->from_peer(EventKind::Reject, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
                      static_cast<std::uint32_t>(block.length));
     return false;
@@ -210,6 +234,19 @@ class PeerTap final : public lt::peer_plugin {
     }
     wanted_.erase(wanted_.begin(), wanted_.begin() + static_cast<std::ptrdiff_t>(done));
   }
+  // Counts a message that is no block; true, which keeps it from libtorrent, when it was one too many.
+  bool floods() {
+    if (++messages_ < burst_of_messages) return false;
+    end();
+    return true;
+  }
+  void end() {
+    auto const peer = torrent_->peers_.find(peer_);
+    if (peer == torrent_->peers_.end()) return;
+    // A copy: on_disconnect takes the entry out meanwhile.
+    lt::peer_connection_handle handle = peer->second.handle;
+    handle.disconnect(lt::errors::too_many_requests_when_choked, lt::operation_t::bittorrent);
+  }
   // Takes one request for the block off the account; false when there is none.
   bool take_request(lt::peer_request const& block) {
     auto const peer = torrent_->peers_.find(peer_);
@@ -223,11 +260,7 @@ class PeerTap final : public lt::peer_plugin {
   bool answers_request(lt::peer_request const& block) {
     if (take_request(block)) return true;
     auto const peer = torrent_->peers_.find(peer_);
-    if (peer != torrent_->peers_.end() && ++peer->second.unasked == most_unasked) {
-      // A copy: on_disconnect takes the entry out meanwhile.
-      lt::peer_connection_handle handle = peer->second.handle;
-      handle.disconnect(lt::errors::invalid_piece, lt::operation_t::bittorrent);
-    }
+    if (peer != torrent_->peers_.end() && ++peer->second.unasked == most_unasked) end();
     return false;
   }
 
@@ -235,6 +268,9 @@ class PeerTap final : public lt::peer_plugin {
   std::uint32_t peer_;
   lt::peer_connection_handle connection_;
   std::vector<std::int64_t> wanted_;
+  // Messages of late that were no blocks, and HAVEs of all time.
+  std::uint32_t messages_ = 0;
+  std::uint32_t haves_ = 0;
 };
 
 TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker)
@@ -293,7 +329,11 @@ void TorrentTap::on_files_checked() {
   checked_ = true;
   Event event = make_event(EventKind::FilesChecked, torrent_);
   // On the network thread a synchronous call runs inline.
-  if (handle_.is_valid()) event.data = copy_bits(handle_.status(lt::torrent_handle::query_pieces).pieces);
+  if (handle_.is_valid()) {
+    lt::torrent_status const status = handle_.status(lt::torrent_handle::query_pieces);
+    pieces_ = static_cast<std::uint32_t>(status.pieces.size());
+    event.data = copy_bits(status.pieces);
+  }
   events_->push(std::move(event));
 }
 

@@ -74,6 +74,8 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   bool dialing_ = false;
   bool checked_ = false;  // what was on disk has been told once; network thread only
   lt::torrent_handle handle_;
+  // As many as the largest torrent that is read has, until it is known.
+  std::uint32_t pieces_ = 500'000;
   std::unordered_map<std::uint32_t, PeerState> peers_;
   // What peers call ut_metadata (BEP 9), of those that know it.
   std::unordered_map<std::uint32_t, std::uint8_t> metadata_ids_;

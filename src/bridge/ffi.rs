@@ -199,6 +199,7 @@ pub mod raw {
 
         fn add(self: &Shim, options: &AddOptions) -> Result<()>;
         fn start(self: &Shim, torrent: u32);
+        fn stop_gossip(self: &Shim, torrent: u32) -> Result<()>;
         fn remove(self: &Shim, torrent: u32);
         fn metadata(self: &Shim, torrent: u32) -> Result<Metadata>;
         /// Makes the metadata of a torrent that was added by magnet known to it; false when it does not match.

@@ -68,6 +68,12 @@ impl Bridge {
         self.shim.start(torrent);
     }
 
+    /// Keeps a torrent to its trackers: no DHT, no local discovery, no PEX. libtorrent does so by itself for one that it knows
+    /// to be private when it is added; to one that was a magnet then, PEX would stay.
+    pub fn stop_gossip(&self, torrent: u32) -> Result<(), Refusal> {
+        self.shim.stop_gossip(torrent).map_err(|e| e.to_string())
+    }
+
     /// Takes a torrent out of the session; its files stay.
     pub fn remove(&self, torrent: u32) {
         self.shim.remove(torrent);

@@ -212,11 +212,12 @@ impl Engine {
         if torrent.home.is_none()
             && let Some(meta) = &torrent.meta
         {
-            if meta.info.private_torrent && torrent.is_public {
-                // A magnet does not say so.
-                let removed = self.bridge.remove_trackers(id, &self.tuning.public_trackers);
-                removed.unwrap_or_else(|why| torrent.error = Some(why));
-            } else if !meta.info.private_torrent {
+            if meta.info.private_torrent {
+                // A magnet does not say so: until now it was everybody's.
+                let own = if torrent.is_public { &*self.tuning.public_trackers } else { &[] };
+                let kept = self.bridge.remove_trackers(id, own).and_then(|()| self.bridge.stop_gossip(id));
+                kept.unwrap_or_else(|why| torrent.error = Some(why));
+            } else {
                 self.bridge.add_trackers(id, &self.tuning.public_trackers);
             }
             if let Some(second) = meta.hashes().second() {

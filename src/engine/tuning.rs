@@ -58,12 +58,12 @@ pub fn network(settings: &Settings, config: &Config) -> bridge::Network {
     // libtorrent sends the DHT's datagrams through the proxy and looks these names up past it: with a proxy for peers, only
     // nodes given as addresses are used, and the DHT is otherwise entered through peers and its stored state.
     let by_proxy = network.proxy.as_ref().is_some_and(|proxy| proxy.proxy_peers);
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let is_address = |host: &str| host.parse::<IpAddr>().is_ok();
     let nodes: Vec<String> = network
         .dht_bootstrap_nodes
         .iter()
         .filter(|node| !by_proxy || is_address(&node.host))
-        .map(|node| format!("{}:{}", node.host, node.port))
+        .map(ToString::to_string)
         .collect();
     let proxy = network.proxy.as_ref().map_or_else(bridge::Proxy::default, |proxy| bridge::Proxy {
         // settings_pack::proxy_type_t

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vozduxan_swarm::audio::Noise;
 use vozduxan_swarm::bencode::Value;
+use vozduxan_swarm::proxy::{PeerNet, Proxies, Proxy, TcpMode};
 use vozduxan_swarm::raw::{Identity, Message, RawPeer, Wire, message};
 use vozduxan_swarm::{Album, Kind, PeerSpec};
 
@@ -52,7 +53,20 @@ fn survive(name: &str, conduct: impl Fn(&mut Wire, &Attack) -> io::Result<()> + 
                 RawPeer::start(move |stream| conduct(&mut Wire::accept(stream, &identity)?, &attack)).unwrap()
             })
             .collect();
-        let mut peers: Vec<_> = attackers.iter().map(RawPeer::address).collect();
+        // Each behind a line of its own: what comes over a network is bounded by one.
+        let lines = Proxies::start().unwrap();
+        let open = |attacker: &RawPeer| {
+            lines.open(PeerNet {
+                seeder: attacker.address(),
+                rate: Some(RATE),
+                up_rate: None,
+                rtt: Duration::from_millis(20),
+                tcp: TcpMode::Accept,
+                utp: false,
+            })
+        };
+        let doors: Vec<_> = attackers.iter().map(|attacker| open(attacker).unwrap()).collect();
+        let mut peers: Vec<_> = doors.iter().map(Proxy::address).collect();
         peers.extend(swarm.addresses());
         swarm.tracker().set_peers(hash, peers);
         let host = Host::start();

@@ -114,17 +114,3 @@ fn requests_that_lead_nowhere() {
     ];
     list("refusals and silence", &made, &liars);
 }
-
-/// A size that could be and is not the torrent's.
-#[test]
-fn sizes_that_are_wrong() {
-    let made = album();
-    let right = i64::try_from(made.share.info.len()).unwrap();
-    for size in [1, right - 1, right + 1, 3_900_000] {
-        let asked = Arc::new(AtomicU64::new(0));
-        let liars = [liar(&made, size, &asked, move |wire, piece| {
-            wire.extended(wire.their_metadata, &data(piece, size, &[b'x'; 16 * 1024]))
-        })];
-        list(&format!("a size of {size}"), &made, &liars);
-    }
-}

