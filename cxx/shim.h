@@ -5,6 +5,7 @@
 // network thread only. The two meet in EventQueue, whose mutex is never held while libtorrent is called.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -40,6 +41,8 @@ class Shim {
   bool set_metadata(std::uint32_t torrent, rust::Slice<std::uint8_t const> torrent_file) const;
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
+  void add_piece(std::uint32_t torrent, std::uint32_t piece, rust::Slice<std::uint8_t const> bytes) const;
+  rust::Vec<std::uint8_t> piece_hashes(std::uint32_t torrent) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   void request_resume(std::uint32_t torrent) const;
   void recheck(std::uint32_t torrent) const;
@@ -58,6 +61,7 @@ class Shim {
 std::unique_ptr<Shim> new_shim(SessionOptions const& options);
 Metadata inspect_torrent(rust::Slice<std::uint8_t const> bytes);
 MagnetInfo inspect_magnet(rust::Str uri);
+std::array<std::uint8_t, 20> sha1(rust::Slice<std::uint8_t const> bytes);
 Metadata inspect_resume(rust::Slice<std::uint8_t const> bytes);
 
 }  // namespace vozduxan

@@ -9,8 +9,10 @@
 #include <libtorrent/bitfield.hpp>
 #include <libtorrent/error_code.hpp>
 #include <libtorrent/operations.hpp>
+#include <libtorrent/peer_connection.hpp>
 #include <libtorrent/peer_request.hpp>
 #include <libtorrent/socket_io.hpp>
+#include <libtorrent/torrent_peer.hpp>
 #include <libtorrent/torrent_status.hpp>
 
 namespace vozduxan {
@@ -96,10 +98,25 @@ class PeerTap final : public lt::peer_plugin {
     torrent_->report(EventKind::PeerHaveNone, peer_);
     return false;
   }
-  bool on_piece(lt::peer_request const& block, lt::span<char const>) override {
-    torrent_->report(EventKind::Block, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
-                     static_cast<std::uint32_t>(block.length));
-    return false;
+  bool on_piece(lt::peer_request const& block, lt::span<char const> const data) override {
+    bool const kept = torrent_->keeps(number(block.piece));
+    Event event = make_event(kept ? EventKind::BlockKept : EventKind::Block, torrent_->torrent_);
+    event.peer = peer_;
+    event.piece = number(block.piece);
+    event.offset = static_cast<std::uint32_t>(block.start);
+    event.length = static_cast<std::uint32_t>(block.length);
+    if (kept || torrent_->watch_ != 0) event.bytes = std::make_unique<std::vector<std::uint8_t>>(data.begin(), data.end());
+    torrent_->events_->push(std::move(event));
+    // "Handled" leaves libtorrent a note of some bytes that the block was received, until the connection ends.
+    return kept;
+  }
+  void on_piece_failed(lt::piece_index_t) override {
+    // Called for every giver of a wrong piece before libtorrent lowers its trust and bans it at -7, also the honest
+    // ones, for good. Whose fault it was is found out by the engine; a piece's only giver is banned all the same.
+    auto const found = torrent_->peers_.find(peer_);
+    if (!torrent_->own_picker_ || found == torrent_->peers_.end()) return;
+    auto const connection = found->second.native_handle();
+    if (connection && connection->peer_info_struct()) connection->peer_info_struct()->trust_points = 0;
   }
   bool on_reject(lt::peer_request const& block) override {
     torrent_->report(EventKind::Reject, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
@@ -113,7 +130,7 @@ class PeerTap final : public lt::peer_plugin {
 };
 
 TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker)
-    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker) {}
+    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker), watch_(own_picker ? 1 : 0) {}
 
 void TorrentTap::report(EventKind const kind, std::uint32_t const peer, std::uint32_t const piece,
                         std::uint32_t const offset, std::uint32_t const length) const {
@@ -137,9 +154,27 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   return std::make_shared<PeerTap>(shared_from_this(), number);
 }
 
-void TorrentTap::on_piece_pass(lt::piece_index_t const piece) { report(EventKind::PiecePassed, 0, number(piece)); }
+bool TorrentTap::keeps(std::uint32_t const piece) {
+  if (kept_.count(piece) != 0) return true;
+  if (watch_ < 2 || begun_.count(piece) != 0) {
+    begun_.insert(piece);
+    return false;
+  }
+  kept_.insert(piece);
+  return true;
+}
 
-void TorrentTap::on_piece_failed(lt::piece_index_t const piece) { report(EventKind::PieceFailed, 0, number(piece)); }
+void TorrentTap::on_piece_pass(lt::piece_index_t const piece) {
+  begun_.erase(number(piece));
+  kept_.erase(number(piece));
+  report(EventKind::PiecePassed, 0, number(piece));
+}
+
+void TorrentTap::on_piece_failed(lt::piece_index_t const piece) {
+  // Until the engine has heard of it, more blocks may come: they belong to the next try.
+  if (begun_.erase(number(piece)) != 0 && watch_ != 0) kept_.insert(number(piece));
+  report(EventKind::PieceFailed, 0, number(piece));
+}
 
 void TorrentTap::on_files_checked() {
   Event event = make_event(EventKind::FilesChecked, torrent_);
@@ -155,6 +190,10 @@ void TorrentTap::on_state(lt::torrent_status::state_t const state) {
 void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {
+    if (command.kind == CommandKind::Watch) {
+      watch_ = command.offset;
+      continue;
+    }
     auto const peer = peers_.find(command.peer);
     if (peer == peers_.end() || peer->second.is_disconnecting()) continue;
     if (command.kind == CommandKind::Disconnect) {

@@ -3,11 +3,13 @@
 // libtorrent's own picker is kept silent without touching its state: the plugin answers "handled" to UNCHOKE and
 // ALLOWED FAST, so that libtorrent believes itself choked and asks for nothing, while it stays interested in every
 // peer that has a piece we lack. Blocks that arrive are left to libtorrent, which writes and hashes them whoever
-// asked for them.
+// asked for them; once somebody sends wrong data the engine has those of new pieces kept from it, puts them together
+// itself and hands them over whole.
 #pragma once
 
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <libtorrent/extensions.hpp>
@@ -33,6 +35,9 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   void on_files_checked() override;
   void on_state(lt::torrent_status::state_t state) override;
 
+  // Network thread: whether a block of this piece is to be kept from libtorrent. A piece goes one way as a whole.
+  bool keeps(std::uint32_t piece);
+
   // Network thread: sends the requests of one batch, one write per peer.
   void apply(std::vector<Command> const& commands);
 
@@ -45,6 +50,11 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::uint32_t torrent_;
   bool own_picker_;
   lt::torrent_handle handle_;
+  // As CommandKind::Watch says.
+  std::uint32_t watch_;
+  // Pieces without a verdict that libtorrent has blocks of, and those that it gets none of.
+  std::unordered_set<std::uint32_t> begun_;
+  std::unordered_set<std::uint32_t> kept_;
   std::unordered_map<std::uint32_t, lt::peer_connection_handle> peers_;
 };
 

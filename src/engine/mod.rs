@@ -24,6 +24,7 @@ mod telling;
 mod torrent;
 mod transfer;
 mod tuning;
+mod verdicts;
 mod waiter;
 
 pub use config::{Config, DEFAULT_CACHE_MAX_BYTES, DEFAULT_CACHE_TTL_SECS};

@@ -22,6 +22,7 @@ use super::listener::Listener;
 use super::meter::Meter;
 use super::prepare::Job;
 use super::streams::TorrentShared;
+use super::verdicts::Verdicts;
 use super::waiter::Promise;
 use super::{FileEntry, file_entries};
 
@@ -83,6 +84,8 @@ pub struct Torrent {
     pub disk_trouble: Option<Duration>,
     /// Pieces whose hash was wrong since it was added.
     pub wrong_pieces: u32,
+    /// Copies of blocks, and which of them are right.
+    verdicts: Verdicts,
     /// Background streams wait: a main stream of another torrent needs the line.
     pub held_back: bool,
     /// The log says so already; until data comes through again.
@@ -121,6 +124,7 @@ impl Torrent {
             error: None,
             disk_trouble: None,
             wrong_pieces: 0,
+            verdicts: Verdicts::default(),
             held_back: false,
             trouble_told: false,
             probes: Vec::new(),
@@ -179,6 +183,7 @@ impl Torrent {
         self.id = id;
         self.home = Some(home);
         self.picker = Picker::new(windows);
+        self.verdicts.restart();
         if std::mem::take(&mut self.wrong_pieces) > 0 {
             self.picker.be_cautious();
         }
@@ -186,7 +191,7 @@ impl Torrent {
     }
 
     /// Takes an event about peers, blocks and pieces; false when it is another kind.
-    pub fn peer_event(&mut self, event: &mut Event, now: Duration) -> bool {
+    pub fn peer_event(&mut self, bridge: &Bridge, event: &mut Event, now: Duration) -> bool {
         let peer = PeerId(event.peer);
         let block = event.offset / BLOCK_LEN;
         let input = match event.kind {
@@ -199,7 +204,7 @@ impl Torrent {
             EventKind::PeerHaveNone => Input::HasBits(peer, Vec::new()),
             EventKind::PeerBitfield => Input::HasBits(peer, std::mem::take(&mut event.data)),
             EventKind::PeerHave => Input::Has(peer, event.piece),
-            EventKind::Block => {
+            EventKind::Block | EventKind::BlockKept => {
                 self.meter.add(event.length, now);
                 Input::Block { peer, piece: event.piece, block, len: event.length }
             }
@@ -211,15 +216,24 @@ impl Torrent {
             }
             EventKind::PieceFailed => {
                 self.wrong_pieces += 1;
-                Input::Failed(event.piece)
+                self.verdicts.failed(bridge, self.id, &mut self.picker, event.piece, now);
+                return true;
             }
             _ => return false,
         };
         self.picker.on(input, now);
-        if event.kind == EventKind::PiecePassed
-            && let Some(shared) = &self.shared
-        {
-            shared.availability.insert(event.piece);
+        let Some(meta) = &self.meta else { return true };
+        match event.kind {
+            EventKind::Block | EventKind::BlockKept => {
+                self.verdicts.block(bridge, self.id, &meta.layout, &mut self.picker, event, now);
+            }
+            EventKind::PiecePassed => {
+                self.verdicts.passed(bridge, self.id, &meta.layout, &self.picker, event.piece);
+                if let Some(shared) = &self.shared {
+                    shared.availability.insert(event.piece);
+                }
+            }
+            _ => {}
         }
         true
     }

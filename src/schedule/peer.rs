@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bits::Bits;
 use super::layout::BLOCK_LEN;
 use super::pace::Pace;
+use super::record::Record;
 
 /// A connection's number; never reused within a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,8 @@ pub struct Peer {
     pub choked: bool,
     /// We ended the connection and wait to hear that it is gone.
     pub dropped: bool,
+    /// How honest it was so far.
+    pub record: Record,
     asks: Vec<Ask>,
     queue: usize,
     pace: Pace,
@@ -85,6 +88,7 @@ impl Peer {
             have: Have::Wire(Vec::new()),
             choked: true,
             dropped: false,
+            record: Record::default(),
             asks: Vec::new(),
             queue: DEFAULT_QUEUE,
             pace: Pace::new(now),
@@ -243,7 +247,8 @@ impl Peer {
         let Some(ahead) = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block)) else {
             return false;
         };
-        let wait = (self.eta(ahead, now) + self.pace.trip()).min(GHOST_MAX);
+        // Those cancelled before it may come before it.
+        let wait = (self.eta(ahead + self.ghosts.len(), now) + self.pace.trip()).min(GHOST_MAX);
         self.ghosts.push((piece, block, now + Duration::from_secs_f64(wait)));
         let overdue = self.overdue(now);
         if overdue > self.pace.block_time().max(OVERDUE) {
@@ -261,10 +266,19 @@ impl Peer {
 
     /// A request is no longer outstanding (rejected). True when it was.
     pub fn forget(&mut self, piece: u32, block: u32) -> bool {
-        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
+        if self.lay_ghost(piece, block) {
+            // That answers the cancelled request; the block was asked for again since.
+            return false;
+        }
         let before = self.asks.len();
         self.asks.retain(|ask| (ask.piece, ask.block) != (piece, block));
         self.asks.len() != before
+    }
+
+    /// A cancelled request was answered. True when there was one.
+    fn lay_ghost(&mut self, piece: u32, block: u32) -> bool {
+        let ghost = self.ghosts.iter().position(|ghost| (ghost.0, ghost.1) == (piece, block));
+        ghost.map(|at| self.ghosts.swap_remove(at)).is_some()
     }
 
     /// Every request is gone (choked without BEP 6, or the connection ended).
@@ -278,13 +292,19 @@ impl Peer {
     pub fn arrived(&mut self, piece: u32, block: u32, len: u32, now: Duration) -> bool {
         let found = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block));
         let ask = found.map(|at| self.asks.remove(at));
-        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
+        // What was cancelled and asked for again may answer the first request: nobody knows how long that took, and
+        // the other answer may still come.
+        let ghost = self.ghosts.iter().any(|ghost| (ghost.0, ghost.1) == (piece, block));
+        let ask_at = ask.filter(|_| !ghost).map(|ask| ask.at);
+        if ask.is_none() {
+            self.lay_ghost(piece, block);
+        }
         self.refused = 0;
         self.owing = None;
         self.delivered += u64::from(len);
         self.idle_since = now;
-        self.pace.arrived(ask.map(|ask| now.saturating_sub(ask.at)), len, now);
-        ask.is_some()
+        self.pace.arrived(ask_at.map(|at| now.saturating_sub(at)), len, now);
+        found.is_some()
     }
 
     /// Seconds by which the oldest request is late, negative while it is not due.
@@ -453,6 +473,28 @@ mod tests {
         peer.arrived(0, 1, BLOCK_LEN, ms(11_000));
         assert!((2500.0..3500.0).contains(&peer.rate(ms(11_000))));
         assert!(!peer.is_stalled(ms(16_000)), "it is slow, not silent");
+    }
+
+    #[test]
+    fn a_block_cancelled_and_asked_again_says_nothing_about_the_delay() {
+        let mut peer = Peer::new(ms(0));
+        for block in 0..3 {
+            peer.asked(Ask { piece: 0, block, at: ms(0) });
+            peer.arrived(0, block, BLOCK_LEN, ms(60 + 10 * u64::from(block)));
+        }
+        let trip = peer.round_trip();
+        peer.asked(Ask { piece: 0, block: 3, at: ms(100) });
+        assert!(peer.recall(0, 3, ms(150)));
+        peer.asked(Ask { piece: 0, block: 3, at: ms(155) });
+        // The cancel came too late: this answers the first request.
+        assert!(peer.arrived(0, 3, BLOCK_LEN, ms(160)));
+        assert!(peer.round_trip() >= trip * 0.9, "{} after {trip}", peer.round_trip());
+        // And the other way round: a REJECT of what was cancelled takes nothing back.
+        peer.asked(Ask { piece: 0, block: 4, at: ms(200) });
+        peer.recall(0, 4, ms(210));
+        peer.asked(Ask { piece: 0, block: 4, at: ms(220) });
+        assert!(!peer.forget(0, 4) && peer.asks().len() == 1);
+        assert!(peer.forget(0, 4) && peer.asks().is_empty());
     }
 
     #[test]
