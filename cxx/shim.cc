@@ -9,6 +9,7 @@
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bencode.hpp>
+#include <libtorrent/extensions/smart_ban.hpp>
 #include <libtorrent/extensions/ut_metadata.hpp>
 #include <libtorrent/extensions/ut_pex.hpp>
 #include <libtorrent/hasher.hpp>
@@ -44,8 +45,8 @@ lt::session_params session_params(SessionOptions const& options) {
     }
   }
   if (options.own_picker) {
-    // libtorrent's plugins are added with each torrent. Not smart_ban: who was wrong about a block is the engine's to
-    // judge, which still has a use for the right ones.
+    // libtorrent's plugins are added with each torrent. Not smart_ban where blocks are watched: whose fault a wrong
+    // piece was is the engine's to judge, which still has a use for the others of his blocks.
     params.extensions.clear();
   }
   params.settings = to_settings({options.settings.data(), options.settings.size()});
@@ -205,11 +206,14 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
   params.upload_limit = -1;
   params.download_limit = -1;
 
+  // v2 alone has a hash for every block, which libtorrent uses; else blocks are compared.
+  bool const watched = state_->own_picker && (params.ti ? params.ti->info_hashes() : params.info_hashes).has_v1();
   if (state_->own_picker) {
     params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
     params.extensions.emplace_back(&lt::create_ut_pex_plugin);
+    if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
   }
-  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker);
+  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker, watched);
   // The plugin needs the handle before its first hook runs: libtorrent passes it to this function.
   params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
     tap->attach(handle);

@@ -114,7 +114,7 @@ class PeerTap final : public lt::peer_plugin {
     // Called for every giver of a wrong piece before libtorrent lowers its trust and bans it at -7, also the honest
     // ones, for good. Whose fault it was is found out by the engine; a piece's only giver is banned all the same.
     auto const found = torrent_->peers_.find(peer_);
-    if (!torrent_->own_picker_ || found == torrent_->peers_.end()) return;
+    if (!torrent_->watched_ || found == torrent_->peers_.end()) return;
     auto const connection = found->second.native_handle();
     if (connection && connection->peer_info_struct()) connection->peer_info_struct()->trust_points = 0;
   }
@@ -129,8 +129,8 @@ class PeerTap final : public lt::peer_plugin {
   std::uint32_t peer_;
 };
 
-TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker)
-    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker), watch_(own_picker ? 1 : 0) {}
+TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker, bool const watched)
+    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker), watched_(watched), watch_(watched ? 1 : 0) {}
 
 void TorrentTap::report(EventKind const kind, std::uint32_t const peer, std::uint32_t const piece,
                         std::uint32_t const offset, std::uint32_t const length) const {

@@ -24,7 +24,7 @@ class PeerTap;
 
 class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_from_this<TorrentTap> {
  public:
-  TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t torrent, bool own_picker);
+  TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t torrent, bool own_picker, bool watched);
 
   // Known after the torrent was added; needed by on_files_checked.
   void attach(lt::torrent_handle handle) { handle_ = std::move(handle); }
@@ -50,6 +50,8 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   std::uint32_t torrent_;
   bool own_picker_;
   lt::torrent_handle handle_;
+  // Whether the engine finds out who sent wrong blocks.
+  bool watched_;
   // As CommandKind::Watch says.
   std::uint32_t watch_;
   // Pieces without a verdict that libtorrent has blocks of, and those that it gets none of.
