@@ -140,6 +140,13 @@ impl Board {
         }
     }
 
+    /// A piece's right bytes are known, its verdict is only a matter of time. Answers who is still asked for some of it.
+    pub fn decide(&mut self, piece: u32, now: Duration) -> Vec<(u32, PeerId)> {
+        let asked = self.pieces.get_mut(&piece).map(|entry| entry.decide(now)).unwrap_or_default();
+        self.settle(piece);
+        asked
+    }
+
     /// A piece is at hand now. Answers who gave it, and how many blocks that were not counted yet.
     pub fn passed(&mut self, piece: u32) -> BTreeMap<PeerId, u32> {
         self.have.insert(piece);

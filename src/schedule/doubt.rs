@@ -17,13 +17,13 @@ use super::plan::{Tier, Want};
 const WRONG_PER_PIECE: f64 = 1.6;
 /// Blocks less likely wrong than this are not asked again while others are.
 const CLEAR: f64 = 1e-4;
-/// Of a piece that somebody waits for, all blocks at least this much as doubtful as the most doubtful one are asked
-/// again at once;
+/// Blocks at least this much as doubtful as the most doubtful one are alike. Of a piece that somebody waits for, half of
+/// those are asked again at once;
 const ALIKE: f64 = 0.9;
 /// ... of another as many as are together this likely to hold a wrong one: with every right one the rest get likelier.
 const PATIENT: f64 = 0.1;
 /// A piece due within this time counts as waited for.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(1);
 /// Bytes of open pieces beyond which suspects begin no other piece.
 const OPEN_BYTES: u64 = 24 * 1024 * 1024;
 
@@ -60,9 +60,7 @@ impl Picker {
                 for (peer, (right, wrong)) in evidence.close(piece, Some(&bytes)) {
                     self.prove(peer, right, wrong);
                 }
-                if let Some(entry) = self.board.as_mut().and_then(|board| board.piece_mut(piece)) {
-                    entry.judged = true;
-                }
+                self.call_off(piece, now);
                 Some(bytes)
             }
             Finding::Wrong => {
@@ -70,6 +68,18 @@ impl Picker {
                 self.be_cautious();
                 self.ask_again(piece, &doubtful, now);
                 None
+            }
+        }
+    }
+
+    /// A piece's right bytes are known: what is still asked of it is not needed.
+    fn call_off(&mut self, piece: u32, now: Duration) {
+        let Some(board) = &mut self.board else { return };
+        for (block, of) in board.decide(piece, now) {
+            if let Some(peer) = self.peers.get_mut(&of)
+                && peer.recall(piece, block, now)
+            {
+                self.commands.push(Command::Cancel { peer: of, piece, block });
             }
         }
     }
@@ -108,13 +118,14 @@ impl Picker {
             return;
         };
         let is_waited = self.plan.wants.iter().any(|want| want.piece == piece && is_soon(want));
+        let alike = possible.iter().take_while(|(_, doubt)| *doubt >= most * ALIKE).count();
         let mut sum = 0.0;
-        let count = possible.iter().take_while(|(_, doubt)| {
-            let take = if is_waited { *doubt >= most * ALIKE } else { sum < PATIENT };
+        let patient = possible.iter().take_while(|(_, doubt)| {
             sum += doubt;
-            take
+            sum - doubt < PATIENT
         });
-        let blocks: Vec<u32> = count.map(|(block, _)| *block).collect();
+        let count = if is_waited { alike.div_ceil(2) } else { patient.count() };
+        let blocks: Vec<u32> = possible[..count].iter().map(|(block, _)| *block).collect();
         board.reopen(piece, &blocks);
     }
 

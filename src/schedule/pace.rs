@@ -188,6 +188,8 @@ impl Pace {
         let bytes = gain * self.rate() * (self.trip() + HANDLING);
         // One more: the one that is on the line while the next is asked for.
         let one = usize::from(self.draining.is_none());
-        self.is_known().then_some((bytes / BLOCK).ceil() as usize + one)
+        // Rounded: half a block less than the product is made up for by the one more; half a block more would stand in
+        // the peer's queue, where a seek has to wait for it.
+        self.is_known().then_some((bytes / BLOCK).round().max(1.0) as usize + one)
     }
 }

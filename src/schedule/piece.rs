@@ -149,6 +149,21 @@ impl Piece {
                 || self.blocks.iter().zip(0u32..).any(|(block, at)| open(block) && !self.has_given(at, peer)))
     }
 
+    /// The right bytes are known: blocks in doubt count as here. Answers who is still asked for which.
+    pub fn decide(&mut self, now: Duration) -> Vec<(u32, PeerId)> {
+        let asked = self.asked().flat_map(|(block, of)| of.iter().map(move |peer| (block, *peer))).collect();
+        for (block, giver) in &self.gave {
+            if let Some(slot @ Block::Open(_)) = self.blocks.get_mut(*block as usize) {
+                *slot = Block::Here(*giver);
+            }
+        }
+        self.here = u32::try_from(self.blocks.len()).expect("made from a u32");
+        self.unasked = 0;
+        self.judged = true;
+        self.whole_since = Some(now);
+        asked
+    }
+
     /// Whether the copy of a block that counts now came from this peer.
     #[must_use]
     pub fn is_here_from(&self, block: u32, peer: PeerId) -> bool {
@@ -257,6 +272,10 @@ mod tests {
         piece.arrived(1, PeerId(1), Duration::ZERO);
         assert!(piece.is_whole());
         assert_eq!(piece.count_of(|peer| *peer == PeerId(1)), 2);
+        piece.reopen(0);
+        piece.ask(0, PeerId(3));
+        assert_eq!(piece.decide(Duration::ZERO), vec![(0, PeerId(3))]);
+        assert!(piece.is_whole() && piece.unasked() == 0 && piece.asked().count() == 0);
     }
 
     #[test]

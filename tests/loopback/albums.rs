@@ -118,8 +118,6 @@ fn liars(kind: Kind) {
     let stream = host.prepare_torrent(&swarm, file);
     let bytes = get(host.session.http_port(), &host.path(&stream), None).rest();
     let received: u64 = swarm.peers().iter().map(|p| p.proxy.counts().down_bytes).sum();
-    let each: Vec<u64> = swarm.peers().iter().map(|p| p.proxy.counts().down_bytes / 1000).collect();
-    println!("KB from each: {each:?}");
     println!("corrupt {kind:?}: whole file in {} ms, waste {:.2}", ms(t), received as f64 / 16e6);
     assert_eq!(bytes.len() as u64, stream.file_len);
     same_as_source(&swarm, file, 0, &bytes);
