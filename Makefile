@@ -53,6 +53,10 @@ c-test: ## the C and C++ tests by ctest, those that stream inside a loopback swa
 	@# Four at a time on any machine: they mostly wait for lines of a fixed rate, and for a timeout of 90 s.
 	@ctest --test-dir '$(BUILD)' --output-on-failure --parallel 4
 
+simulate: ## random swarms in simulation, N of them (2000 where nothing is said); writes docs/simulated-swarms.md
+	SIMULATE_SWARMS='$(or $(N),2000)' SIMULATE_TABLE='$(abspath docs/simulated-swarms.md)' \
+		cargo test -q --locked --test simulate -- --nocapture over_random_swarms
+
 header: ## writes include/vozduxan.h anew from src/abi
 	UPDATE_HEADER=1 cargo test -q --locked --test header
 
@@ -67,4 +71,4 @@ clean: ## removes what was built
 setup-play setup-test:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind clean setup-play setup-test
+.PHONY: help play test check lib c-test simulate header valgrind clean setup-play setup-test

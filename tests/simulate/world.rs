@@ -482,7 +482,7 @@ impl<C: Chooser> World<C> {
             self.want(demands);
             if waits {
                 let from = self.now;
-                stalled += self.run(from + 1000.0, |world| world.has(piece)) - from;
+                stalled += self.run(from + 5000.0, |world| world.has(piece)) - from;
             }
             self.run_to(self.now + STEP);
             played += STEP;
