@@ -264,8 +264,8 @@ fn doubt(versions: &[Version], error_rate: &impl Fn(PeerId) -> f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::BLOCK_LEN;
     use super::*;
+    use crate::schedule::layout::BLOCK_LEN;
     use proptest::prelude::*;
 
     const BLOCKS: u32 = 4;
