@@ -93,6 +93,10 @@ bench: setup-bench ## measures the engine and others against what physics allows
 	@cargo build -q --locked -p vozduxan-bench
 	@"$(cargo_target)/debug/vozduxan-bench" --programs '$(BUILD)/bench' --out "$(cargo_target)/bench" $(bench_flags) $(ROW)
 
+simulate: ## random swarms in simulation, N of them (2000 where nothing is said); writes docs/simulated-swarms.md
+	SIMULATE_SWARMS='$(or $(N),2000)' SIMULATE_TABLE='$(abspath docs/simulated-swarms.md)' \
+		cargo test -q --locked --test simulate -- --nocapture over_random_swarms
+
 header: ## writes include/vozduxan.h anew from src/abi
 	UPDATE_HEADER=1 cargo test -q --locked --test header
 
@@ -128,4 +132,4 @@ clean: ## removes what was built
 setup-play setup-test setup-bench:
 	@scripts/setup.sh $(@:setup-%=%)
 
-.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench kill faults attack fuzz
+.PHONY: help play test check lib c-test header valgrind soak clean setup-play setup-test asan tsan bench setup-bench kill faults attack fuzz simulate

@@ -10,6 +10,10 @@
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bencode.hpp>
+#include <libtorrent/extensions/smart_ban.hpp>
+#include <libtorrent/extensions/ut_metadata.hpp>
+#include <libtorrent/extensions/ut_pex.hpp>
+#include <libtorrent/hasher.hpp>
 #include <libtorrent/ip_filter.hpp>
 #include <libtorrent/magnet_uri.hpp>
 #include <libtorrent/read_resume_data.hpp>
@@ -42,6 +46,11 @@ lt::session_params session_params(SessionOptions const& options) {
     } catch (std::exception const&) {
       params = lt::session_params();  // a corrupt file costs a slower start, nothing else
     }
+  }
+  if (options.own_picker) {
+    // libtorrent's plugins are added with each torrent. Not smart_ban where blocks are watched: whose fault a wrong
+    // piece was is the engine's to judge, which still has a use for the others of his blocks.
+    params.extensions.clear();
   }
   params.settings = to_settings({options.settings.data(), options.settings.size()});
   return params;
@@ -240,7 +249,14 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
   params.upload_limit = -1;
   params.download_limit = -1;
 
-  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker);
+  // v2 alone has a hash for every block, which libtorrent uses; else blocks are compared.
+  bool const watched = state_->own_picker && (params.ti ? params.ti->info_hashes() : params.info_hashes).has_v1();
+  if (state_->own_picker) {
+    params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
+    params.extensions.emplace_back(&lt::create_ut_pex_plugin);
+    if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
+  }
+  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker, watched);
   // The plugin needs the handle before its first hook runs: libtorrent passes it to this function.
   params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
     tap->attach(handle);
@@ -267,6 +283,40 @@ void Shim::move_torrent(std::uint32_t const old, std::uint32_t const new_number,
   params.save_path = std::string(save_path);
   remove(old);
   add_params(new_number, std::move(params));
+}
+
+void Shim::add_piece(std::uint32_t const torrent, std::uint32_t const piece,
+                     rust::Slice<std::uint8_t const> const bytes) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  found.handle.add_piece(lt::piece_index_t(static_cast<int>(piece)), std::vector<char>(bytes.begin(), bytes.end()));
+}
+
+rust::Vec<std::uint8_t> Shim::piece_hashes(std::uint32_t const torrent) const {
+  rust::Vec<std::uint8_t> out;
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return out;
+  std::shared_ptr<lt::torrent_info const> const info = found.handle.torrent_file();
+  if (!info || !info->info_hashes().has_v1()) return out;
+  out.reserve(static_cast<std::size_t>(info->num_pieces()) * 20);
+  for (lt::piece_index_t const piece : info->piece_range()) {
+    for (std::uint8_t const byte : info->hash_for_piece(piece)) out.push_back(byte);
+  }
+  return out;
+}
+
+std::array<std::uint8_t, 20> sha1(rust::Slice<std::uint8_t const> const bytes) {
+  lt::hasher hasher;
+  // In parts: hasher takes an int.
+  constexpr std::size_t part = std::size_t{1} << 24;
+  for (std::size_t at = 0; at < bytes.size(); at += part) {
+    hasher.update(reinterpret_cast<char const*>(bytes.data()) + at,
+                  static_cast<int>(std::min(part, bytes.size() - at)));
+  }
+  lt::sha1_hash const hash = hasher.final();
+  std::array<std::uint8_t, 20> out{};
+  std::copy(hash.begin(), hash.end(), out.begin());
+  return out;
 }
 
 void Shim::add_trackers(std::uint32_t const torrent, rust::Slice<rust::String const> const urls) const {

@@ -5,6 +5,7 @@
 // network thread only. The two meet in EventQueue, whose mutex is never held while libtorrent is called.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -45,6 +46,8 @@ class Shim {
   void prioritize(std::uint32_t torrent, rust::Slice<PieceOrder const> orders) const;
   void dial(std::uint32_t torrent, std::uint32_t peer, rust::Str address, std::uint16_t port, bool utp) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
+  void add_piece(std::uint32_t torrent, std::uint32_t piece, rust::Slice<std::uint8_t const> bytes) const;
+  rust::Vec<std::uint8_t> piece_hashes(std::uint32_t torrent) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   rust::Vec<rust::String> trackers(std::uint32_t torrent) const;
   void remove_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
@@ -65,6 +68,7 @@ class Shim {
 std::unique_ptr<Shim> new_shim(SessionOptions const& options);
 Metadata inspect_torrent(rust::Slice<std::uint8_t const> bytes);
 MagnetInfo inspect_magnet(rust::Str uri);
+std::array<std::uint8_t, 20> sha1(rust::Slice<std::uint8_t const> bytes);
 Metadata inspect_resume(rust::Slice<std::uint8_t const> bytes);
 
 }  // namespace vozduxan

@@ -10,10 +10,12 @@
 #include <libtorrent/bitfield.hpp>
 #include <libtorrent/error_code.hpp>
 #include <libtorrent/operations.hpp>
+#include <libtorrent/peer_connection.hpp>
 #include <libtorrent/peer_info.hpp>
 #include <libtorrent/peer_request.hpp>
 #include <libtorrent/socket_io.hpp>
 #include <libtorrent/torrent_info.hpp>
+#include <libtorrent/torrent_peer.hpp>
 #include <libtorrent/torrent_status.hpp>
 
 #include "vozduxan/cxx/convert.h"
@@ -182,12 +184,32 @@ class PeerTap final : public lt::peer_plugin {
     torrent_->from_peer(EventKind::PeerHaveNone, peer_);
     return false;
   }
-  bool on_piece(lt::peer_request const& block, lt::span<char const>) override {
+  bool on_piece(lt::peer_request const& block, lt::span<char const> const data) override {
     // "Handled" keeps the block from libtorrent.
     if (torrent_->own_picker_ && !answers_request(block)) return true;
-    torrent_->from_peer(EventKind::Block, peer_, number(block.piece), static_cast<std::uint32_t>(block.start),
-                     static_cast<std::uint32_t>(block.length));
-    return false;
+    bool const kept = torrent_->keeps(number(block.piece));
+    Event event = make_event(kept ? EventKind::BlockKept : EventKind::Block, torrent_->torrent_);
+    event.peer = peer_;
+    event.piece = number(block.piece);
+    event.offset = static_cast<std::uint32_t>(block.start);
+    event.length = static_cast<std::uint32_t>(block.length);
+    if (kept || torrent_->watch_ != 0) {
+      event.bytes = std::make_unique<std::vector<std::uint8_t>>(data.begin(), data.end());
+      // Not offered: it was asked for, and what is asked for is bounded.
+      torrent_->events_->push(std::move(event));
+    } else {
+      torrent_->offer(std::move(event));
+    }
+    // "Handled" leaves libtorrent a note of some bytes that the block was received, until the connection ends.
+    return kept;
+  }
+  void on_piece_failed(lt::piece_index_t) override {
+    // Called for every giver of a wrong piece before libtorrent lowers its trust and bans it at -7, also the honest
+    // ones, for good. Whose fault it was is found out by the engine; a piece's only giver is banned all the same.
+    auto const found = torrent_->peers_.find(peer_);
+    if (!torrent_->watched_ || found == torrent_->peers_.end()) return;
+    auto const connection = found->second.handle.native_handle();
+    if (connection && connection->peer_info_struct()) connection->peer_info_struct()->trust_points = 0;
   }
   bool on_reject(lt::peer_request const& block) override {
     take_request(block);
@@ -273,8 +295,8 @@ class PeerTap final : public lt::peer_plugin {
   std::uint32_t haves_ = 0;
 };
 
-TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker)
-    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker) {}
+TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker, bool const watched)
+    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker), watched_(watched), watch_(watched ? 1 : 0) {}
 
 void TorrentTap::report(EventKind const kind, std::uint32_t const piece) const {
   Event event = make_event(kind, torrent_);
@@ -318,12 +340,28 @@ std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_
   return std::make_shared<PeerTap>(shared_from_this(), number, peer);
 }
 
+bool TorrentTap::keeps(std::uint32_t const piece) {
+  if (kept_.count(piece) != 0) return true;
+  if (watch_ < 2 || begun_.count(piece) != 0) {
+    begun_.insert(piece);
+    return false;
+  }
+  kept_.insert(piece);
+  return true;
+}
+
 void TorrentTap::on_piece_pass(lt::piece_index_t const piece) {
+  begun_.erase(number(piece));
+  kept_.erase(number(piece));
   // While a torrent is added libtorrent says this of every piece at hand; on_files_checked tells them all at once.
   if (checked_) report(EventKind::PiecePassed, number(piece));
 }
 
-void TorrentTap::on_piece_failed(lt::piece_index_t const piece) { report(EventKind::PieceFailed, number(piece)); }
+void TorrentTap::on_piece_failed(lt::piece_index_t const piece) {
+  // Until the engine has heard of it, more blocks may come: they belong to the next try.
+  if (begun_.erase(number(piece)) != 0 && watch_ != 0) kept_.insert(number(piece));
+  report(EventKind::PieceFailed, number(piece));
+}
 
 void TorrentTap::on_files_checked() {
   checked_ = true;
@@ -360,6 +398,10 @@ void TorrentTap::dial(lt::session_handle const& session, std::uint32_t const num
 void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {
+    if (command.kind == CommandKind::Watch) {
+      watch_ = command.offset;
+      continue;
+    }
     auto const peer = peers_.find(command.peer);
     if (peer == peers_.end() || peer->second.handle.is_disconnecting()) continue;
     if (command.kind == CommandKind::Disconnect) {

@@ -3,7 +3,8 @@
 // libtorrent's own picker is kept silent without touching its state: the plugin answers "handled" to UNCHOKE and
 // ALLOWED FAST, so that libtorrent believes itself choked and asks for nothing, while it stays interested in every
 // peer that has a piece we lack. Blocks that arrive are left to libtorrent, which writes and hashes them whoever
-// asked for them.
+// asked for them; once somebody sends wrong data the engine has those of new pieces kept from it, puts them together
+// itself and hands them over whole.
 //
 // Whoever: also when nobody did. A peer that sends what it was not asked for could spoil every piece with one wrong
 // block, and libtorrent would then distrust the honest givers of the others. So what was asked of each connection is
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <libtorrent/extensions.hpp>
@@ -41,7 +43,7 @@ struct PeerState {
 
 class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_from_this<TorrentTap> {
  public:
-  TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t torrent, bool own_picker);
+  TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t torrent, bool own_picker, bool watched);
 
   // Known after the torrent was added; needed by on_files_checked.
   void attach(lt::torrent_handle handle) { handle_ = std::move(handle); }
@@ -53,6 +55,9 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   void on_state(lt::torrent_status::state_t state) override;
   // True while `dial` pauses and resumes the torrent, which must not disconnect anybody (dial.cc).
   bool on_pause() override { return dialing_; }
+
+  // Network thread: whether a block of this piece is to be kept from libtorrent. A piece goes one way as a whole.
+  bool keeps(std::uint32_t piece);
 
   // Network thread: sends the requests of one batch, one write per peer.
   void apply(std::vector<Command> const& commands);
@@ -74,6 +79,13 @@ class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_fr
   bool dialing_ = false;
   bool checked_ = false;  // what was on disk has been told once; network thread only
   lt::torrent_handle handle_;
+  // Whether the engine finds out who sent wrong blocks.
+  bool watched_;
+  // As CommandKind::Watch says.
+  std::uint32_t watch_;
+  // Pieces without a verdict that libtorrent has blocks of, and those that it gets none of.
+  std::unordered_set<std::uint32_t> begun_;
+  std::unordered_set<std::uint32_t> kept_;
   // As many as the largest torrent that is read has, until it is known.
   std::uint32_t pieces_ = 500'000;
   std::unordered_map<std::uint32_t, PeerState> peers_;

@@ -44,6 +44,8 @@ pub mod raw {
         length: u32,
         /// Bit i of byte i/8, high bit first (BEP 3), for PeerBitfield and FilesChecked; bytes to store for the others.
         data: Vec<u8>,
+        /// A block's bytes, null for all that is none. Not a Vec, which C++ could only fill byte by byte.
+        bytes: UniquePtr<CxxVector<u8>>,
         text: String,
     }
 
@@ -72,8 +74,10 @@ pub mod raw {
         PeerHaveNone,
         PeerBitfield,
         PeerHave,
-        /// A whole block has arrived and was handed to libtorrent.
+        /// A whole block has arrived and was handed to libtorrent; bytes: where they are watched.
         Block,
+        /// A whole block has arrived and was kept from libtorrent; bytes: its content.
+        BlockKept,
         /// The peer will not send this block (BEP 6).
         Reject,
         /// The piece's hash is right and its bytes are in the file.
@@ -112,6 +116,9 @@ pub mod raw {
         Disconnect,
         /// Ask for the block of metadata in piece (BEP 9).
         Metadata,
+        /// How blocks are watched from now on; offset: 0 not at all, 1 their bytes are copied, 2 those of pieces that
+        /// libtorrent has no block of are kept from it. What was begun one way goes on that way until its verdict.
+        Watch,
     }
 
     /// What a peer is to be asked.
@@ -211,6 +218,12 @@ pub mod raw {
         /// Ends the connection `peer`, if it is still there, and connects to the address at once, by uTP or TCP.
         fn dial(self: &Shim, torrent: u32, peer: u32, address: &str, port: u16, utp: bool);
         fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
+        /// Hands libtorrent a piece that was put together elsewhere; it is hashed like any other.
+        fn add_piece(self: &Shim, torrent: u32, piece: u32, bytes: &[u8]);
+        /// SHA-1 of every piece, 20 bytes each; empty for a torrent without them (v2 only) or without metadata.
+        fn piece_hashes(self: &Shim, torrent: u32) -> Result<Vec<u8>>;
+        /// SHA-1.
+        fn sha1(bytes: &[u8]) -> [u8; 20];
         fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
         fn trackers(self: &Shim, torrent: u32) -> Result<Vec<String>>;
         fn remove_trackers(self: &Shim, torrent: u32, urls: &[String]) -> Result<()>;

@@ -114,6 +114,16 @@ impl Bridge {
         self.shim.remove_trackers(torrent, urls).map_err(|e| e.to_string())
     }
 
+    /// Hands libtorrent a piece that was put together of kept blocks. It is written and hashed as any other.
+    pub fn add_piece(&self, torrent: u32, piece: u32, bytes: &[u8]) {
+        self.shim.add_piece(torrent, piece, bytes);
+    }
+
+    /// SHA-1 of every piece, 20 bytes each; empty for a v2 torrent, whose pieces have none.
+    pub fn piece_hashes(&self, torrent: u32) -> Vec<u8> {
+        self.shim.piece_hashes(torrent).unwrap_or_default()
+    }
+
     /// Sends requests and cancels, in this order.
     pub fn command(&self, torrent: u32, commands: &[Command]) {
         if !commands.is_empty() {
@@ -168,6 +178,12 @@ impl Bridge {
     pub fn shut_down(&self) {
         self.shim.shut_down();
     }
+}
+
+/// SHA-1 by the library that libtorrent hashes with.
+#[must_use]
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    raw::sha1(bytes)
 }
 
 /// The metadata of .torrent bytes.

@@ -322,10 +322,10 @@ impl Engine {
         if self.tuning.verbose {
             narrate(&self.log, &event);
         }
-        if event.kind == EventKind::Block {
+        if matches!(event.kind, EventKind::Block | EventKind::BlockKept) {
             self.received += u64::from(event.length);
         }
-        if torrent.peer_event(&mut event, now) {
+        if torrent.peer_event(&self.bridge, &mut event, now) {
             return;
         }
         match event.kind {

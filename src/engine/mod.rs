@@ -39,6 +39,7 @@ mod trackers;
 mod transfer;
 mod tuning;
 mod unpacking;
+mod verdicts;
 mod waiter;
 
 pub use config::{Config, DEFAULT_CACHE_MAX_BYTES, DEFAULT_CACHE_TTL_SECS};

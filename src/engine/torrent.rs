@@ -24,6 +24,7 @@ use super::listener::Listener;
 use super::meter::Meter;
 use super::prepare::Job;
 use super::streams::TorrentShared;
+use super::verdicts::Verdicts;
 use super::waiter::Promise;
 use super::{FileEntry, file_entries};
 
@@ -91,6 +92,8 @@ pub struct Torrent {
     pub disk_trouble: Option<Duration>,
     /// Pieces whose hash was wrong since it was added.
     pub wrong_pieces: u32,
+    /// Copies of blocks, and which of them are right.
+    verdicts: Verdicts,
     /// Background streams wait: a main stream of another torrent needs the line.
     pub held_back: bool,
     /// The log says so already; until data comes through again.
@@ -134,6 +137,7 @@ impl Torrent {
             error: None,
             disk_trouble: None,
             wrong_pieces: 0,
+            verdicts: Verdicts::default(),
             held_back: false,
             trouble_told: false,
             probes: Vec::new(),
@@ -194,6 +198,7 @@ impl Torrent {
         self.id = id;
         self.home = Some(home);
         self.picker = Picker::new(windows);
+        self.verdicts.restart();
         if std::mem::take(&mut self.wrong_pieces) > 0 {
             self.picker.be_cautious();
         }
@@ -201,7 +206,7 @@ impl Torrent {
     }
 
     /// Takes an event about peers, blocks and pieces; false when it is another kind.
-    pub fn peer_event(&mut self, event: &mut Event, now: Duration) -> bool {
+    pub fn peer_event(&mut self, bridge: &Bridge, event: &mut Event, now: Duration) -> bool {
         let peer = PeerId(event.peer);
         let block = event.offset / BLOCK_LEN;
         let input = match event.kind {
@@ -214,7 +219,7 @@ impl Torrent {
             EventKind::PeerHaveNone => Input::HasBits(peer, Vec::new()),
             EventKind::PeerBitfield => Input::HasBits(peer, std::mem::take(&mut event.data)),
             EventKind::PeerHave => Input::Has(peer, event.piece),
-            EventKind::Block => {
+            EventKind::Block | EventKind::BlockKept => {
                 self.meter.add(event.length, now);
                 // Blocks of unfinished pieces are kept over a restart too, and each write needs its look (storage).
                 self.unsaved = true;
@@ -228,15 +233,24 @@ impl Torrent {
             }
             EventKind::PieceFailed => {
                 self.wrong_pieces += 1;
-                Input::Failed(event.piece)
+                self.verdicts.failed(bridge, self.id, &mut self.picker, event.piece, now);
+                return true;
             }
             _ => return false,
         };
         self.picker.on(input, now);
-        if event.kind == EventKind::PiecePassed
-            && let Some(shared) = &self.shared
-        {
-            shared.availability.insert(event.piece);
+        let Some(meta) = &self.meta else { return true };
+        match event.kind {
+            EventKind::Block | EventKind::BlockKept => {
+                self.verdicts.block(bridge, self.id, &meta.layout, &mut self.picker, event, now);
+            }
+            EventKind::PiecePassed => {
+                self.verdicts.passed(bridge, self.id, &meta.layout, &self.picker, event.piece);
+                if let Some(shared) = &self.shared {
+                    shared.availability.insert(event.piece);
+                }
+            }
+            _ => {}
         }
         true
     }

@@ -93,7 +93,7 @@ impl Board {
             return None;
         }
         let entry = self.entry(piece);
-        let block = entry.next_unasked()?;
+        let block = entry.next_unasked(peer)?;
         entry.ask(block, peer);
         if only {
             entry.only = vec![peer];
@@ -132,11 +132,30 @@ impl Board {
         others
     }
 
-    /// A piece is at hand now. Answers who gave it.
-    pub fn passed(&mut self, piece: u32) -> Vec<PeerId> {
+    /// The copies of some blocks of a piece are in doubt: each is asked of somebody else.
+    pub fn reopen(&mut self, piece: u32, blocks: &[u32]) {
+        if let Some(entry) = self.pieces.get_mut(&piece) {
+            blocks.iter().for_each(|block| entry.reopen(*block));
+            self.settle(piece);
+        }
+    }
+
+    /// A piece's right bytes are known, its verdict is only a matter of time. Answers who is still asked for some of it.
+    pub fn decide(&mut self, piece: u32, now: Duration) -> Vec<(u32, PeerId)> {
+        let asked = self.pieces.get_mut(&piece).map(|entry| entry.decide(now)).unwrap_or_default();
+        self.settle(piece);
+        asked
+    }
+
+    /// A piece is at hand now. Answers who gave it, and how many blocks that were not counted yet.
+    pub fn passed(&mut self, piece: u32) -> BTreeMap<PeerId, u32> {
         self.have.insert(piece);
         self.open.remove(piece);
-        self.pieces.remove(&piece).map_or_else(Vec::new, |piece| piece.givers())
+        let mut givers = self.pieces.get(&piece).map(Piece::givers).unwrap_or_default();
+        if self.pieces.remove(&piece).is_some_and(|piece| piece.judged) {
+            givers.values_mut().for_each(|blocks| *blocks = 0);
+        }
+        givers
     }
 
     /// A piece's hash was wrong: all of it is missing again. Answers who gave it and who is still asked for some of
@@ -147,7 +166,7 @@ impl Board {
         }
         self.have.remove(piece);
         let entry = self.entry(piece);
-        let givers = entry.givers();
+        let givers = entry.givers().into_keys().collect();
         let asked = entry.asked().flat_map(|(block, of)| of.iter().map(move |peer| (block, *peer))).collect();
         entry.failures += 1;
         entry.reset();

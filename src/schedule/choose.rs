@@ -66,7 +66,7 @@ impl Picker {
             share: unasked.div_ceil(usable.max(1)).min(most),
             levels: Vec::new(),
             rest: Vec::new(),
-            distrust: self.is_distrustful(),
+            distrust: self.is_distrustful() && !self.keeps_evidence,
             copies: None,
         };
         let mut ready: Vec<PeerId> =
@@ -123,7 +123,7 @@ impl Picker {
                 continue;
             }
             // Before the level is asked for: it depends on who may send the piece.
-            if !self.is_trusted_with(id, &want, look.now) {
+            if !self.is_welcome(id, &want, look.now) || !self.is_trusted_with(id, &want, look.now) {
                 continue;
             }
             if want.tier != Tier::Ahead && (refused == REFUSALS || self.is_too_late(eta, at, look)) {
@@ -168,6 +168,7 @@ impl Picker {
                 };
                 let want = Want { piece, tier: Tier::Rest, due: None };
                 if peer.may_have(piece, look.now)
+                    && self.is_welcome(id, &want, look.now)
                     && self.is_trusted_with(id, &want, look.now)
                     && let Some(block) = self.take(id, &want, look)
                 {
@@ -218,6 +219,7 @@ impl Picker {
             .peers
             .iter()
             .filter(|(id, peer)| peer.is_usable(now) && peer.may_have(piece, now) && may(id))
+            .filter(|(_, peer)| !peer.record.is_suspect())
             .map(|(_, peer)| {
                 let block = f64::from(super::layout::BLOCK_LEN) / peer.rate(now);
                 (peer.eta(peer.asks().len(), now), block)

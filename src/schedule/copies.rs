@@ -80,7 +80,8 @@ impl Copies {
         now: Duration,
     ) -> Option<(u32, u32)> {
         let is_worth = |late: &Late| {
-            own < late.expected * GAIN
+            !peer.record.is_suspect()
+                && own < late.expected * GAIN
                 && own + MARGIN < late.expected
                 && late.expected + SPARE > late.due
                 && peer.may_have(late.piece, now)
@@ -91,6 +92,7 @@ impl Copies {
                 let most = if own * 2.0 < late.expected { MOST_ASKED_OF_SLOW } else { MOST_ASKED };
                 asked.len() < most
                     && !asked.contains(&id)
+                    && !piece.has_given(late.block, id)
                     && (piece.only.is_empty() || piece.only.contains(&id))
             })
         };

@@ -43,7 +43,7 @@ pub enum Input {
     },
     /// The hash was right.
     Passed(u32),
-    /// The hash was wrong.
+    /// The hash was wrong, and nothing is known but that.
     Failed(u32),
 }
 

@@ -5,14 +5,17 @@
 //!
 //! The picker's own rooms: [`board`] knows where every block is, [`peer`] and [`pace`] what each peer has and how
 //! fast it answers; `choose` gives blocks out, `copies` asks a second peer for what comes too late, `silence` works
-//! around peers that give nothing, `trust` finds those that send wrong data.
+//! around peers that give nothing, `trust` finds those that send wrong data with what [`evidence`] keeps and `record`
+//! counts.
 
 pub mod bits;
 pub mod board;
 mod choose;
 mod copies;
 pub mod deadlines;
+mod doubt;
 pub mod events;
+pub mod evidence;
 pub mod layout;
 pub mod pace;
 pub mod peer;
@@ -20,6 +23,7 @@ pub mod picker;
 pub mod piece;
 pub mod plan;
 pub mod prebuffer;
+mod record;
 mod silence;
 #[cfg(test)]
 mod tests;

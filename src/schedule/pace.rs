@@ -15,6 +15,9 @@ const GAIN_GROWING: f64 = 2.0;
 const GAIN_STEADY: f64 = 1.05;
 /// Below it, while the delay is measured anew.
 const GAIN_DRAINING: f64 = 0.6;
+/// Rounding the product up may leave nearly a block too many in the peer's queue, where a seek has to wait for it. This
+/// part of a block is made up for by the one that is on the line.
+const SLACK: f64 = 0.25;
 /// Time that our own threads and the peer's may add between a block's arrival and the next request, in seconds.
 const HANDLING: f64 = 0.003;
 /// Arrivals that the rate is measured over.
@@ -188,6 +191,6 @@ impl Pace {
         let bytes = gain * self.rate() * (self.trip() + HANDLING);
         // One more: the one that is on the line while the next is asked for.
         let one = usize::from(self.draining.is_none());
-        self.is_known().then_some((bytes / BLOCK).ceil() as usize + one)
+        self.is_known().then_some((bytes / BLOCK - SLACK).ceil().max(1.0) as usize + one)
     }
 }

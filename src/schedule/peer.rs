@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bits::Bits;
 use super::layout::BLOCK_LEN;
 use super::pace::Pace;
+use super::record::Record;
 
 /// A connection's number; never reused within a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,8 @@ pub struct Peer {
     pub choked: bool,
     /// We ended the connection and wait to hear that it is gone.
     pub dropped: bool,
+    /// How honest it was so far.
+    pub record: Record,
     asks: Vec<Ask>,
     queue: usize,
     pace: Pace,
@@ -85,6 +88,7 @@ impl Peer {
             have: Have::Wire(Vec::new()),
             choked: true,
             dropped: false,
+            record: Record::default(),
             asks: Vec::new(),
             queue: DEFAULT_QUEUE,
             pace: Pace::new(now),
@@ -243,7 +247,8 @@ impl Peer {
         let Some(ahead) = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block)) else {
             return false;
         };
-        let wait = (self.eta(ahead, now) + self.pace.trip()).min(GHOST_MAX);
+        // Those cancelled before it may come before it.
+        let wait = (self.eta(ahead + self.ghosts.len(), now) + self.pace.trip()).min(GHOST_MAX);
         self.ghosts.push((piece, block, now + Duration::from_secs_f64(wait)));
         let overdue = self.overdue(now);
         if overdue > self.pace.block_time().max(OVERDUE) {
@@ -261,10 +266,19 @@ impl Peer {
 
     /// A request is no longer outstanding (rejected). True when it was.
     pub fn forget(&mut self, piece: u32, block: u32) -> bool {
-        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
+        if self.lay_ghost(piece, block) {
+            // That answers the cancelled request; the block was asked for again since.
+            return false;
+        }
         let before = self.asks.len();
         self.asks.retain(|ask| (ask.piece, ask.block) != (piece, block));
         self.asks.len() != before
+    }
+
+    /// A cancelled request was answered. True when there was one.
+    fn lay_ghost(&mut self, piece: u32, block: u32) -> bool {
+        let ghost = self.ghosts.iter().position(|ghost| (ghost.0, ghost.1) == (piece, block));
+        ghost.map(|at| self.ghosts.swap_remove(at)).is_some()
     }
 
     /// Every request is gone (choked without BEP 6, or the connection ended).
@@ -278,13 +292,19 @@ impl Peer {
     pub fn arrived(&mut self, piece: u32, block: u32, len: u32, now: Duration) -> bool {
         let found = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block));
         let ask = found.map(|at| self.asks.remove(at));
-        self.ghosts.retain(|ghost| (ghost.0, ghost.1) != (piece, block));
+        // What was cancelled and asked for again may answer the first request: nobody knows how long that took, and
+        // the other answer may still come.
+        let ghost = self.ghosts.iter().any(|ghost| (ghost.0, ghost.1) == (piece, block));
+        let ask_at = ask.filter(|_| !ghost).map(|ask| ask.at);
+        if ask.is_none() {
+            self.lay_ghost(piece, block);
+        }
         self.refused = 0;
         self.owing = None;
         self.delivered += u64::from(len);
         self.idle_since = now;
-        self.pace.arrived(ask.map(|ask| now.saturating_sub(ask.at)), len, now);
-        ask.is_some()
+        self.pace.arrived(ask_at.map(|at| now.saturating_sub(at)), len, now);
+        found.is_some()
     }
 
     /// Seconds by which the oldest request is late, negative while it is not due.
@@ -371,97 +391,4 @@ impl Peer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::VecDeque;
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    /// A line of `rate` bytes/s and a round trip that changes from the first to the second value half way; keeps the
-    /// pipeline as full as `depth` says. Returns the median depth of the last quarter.
-    fn run(rate: f64, rtt: (f64, f64), blocks: u32) -> usize {
-        let mut peer = Peer::new(ms(0));
-        let mut on_the_line: VecDeque<(f64, u32)> = VecDeque::new();
-        let (mut now, mut free_at, mut next) = (0.0f64, 0.0f64, 0);
-        let mut depths = Vec::new();
-        for i in 0..blocks {
-            let rtt = if i < blocks / 2 { rtt.0 } else { rtt.1 };
-            while peer.asks().len() < peer.depth(1) {
-                peer.asked(Ask { piece: 0, block: next, at: Duration::from_secs_f64(now) });
-                free_at = free_at.max(now + rtt / 2.0) + f64::from(BLOCK_LEN) / rate;
-                on_the_line.push_back((free_at + rtt / 2.0, next));
-                next += 1;
-            }
-            let (at, block) = on_the_line.pop_front().expect("something is asked");
-            now = now.max(at);
-            assert!(peer.arrived(0, block, BLOCK_LEN, Duration::from_secs_f64(now)));
-            depths.push(peer.depth(1));
-        }
-        let mut last = depths.split_off(depths.len() * 3 / 4);
-        last.sort_unstable();
-        last[last.len() / 2]
-    }
-
-    #[test]
-    fn depth_settles_just_above_what_fills_the_line() {
-        for (rate, rtt) in [(4e6, 0.04), (1e6, 0.06), (150e3, 0.08), (20e6, 0.1), (4e6, 0.2), (20e3, 0.3)] {
-            let ideal = rate * rtt / f64::from(BLOCK_LEN);
-            let depth = run(rate, (rtt, rtt), 8000) as f64;
-            let most = 1.4 * rate * (rtt + 0.01) / f64::from(BLOCK_LEN) + 3.0;
-            assert!(depth >= ideal && depth <= most, "rate {rate} rtt {rtt}: {depth} for {ideal}");
-        }
-    }
-
-    #[test]
-    fn depth_follows_a_delay_that_changes() {
-        for (rate, before, after) in [(4e6, 0.03, 0.12), (4e6, 0.12, 0.03), (1e6, 0.3, 0.05)] {
-            let ideal = rate * after / f64::from(BLOCK_LEN);
-            let depth = run(rate, (before, after), 16000) as f64;
-            assert!(
-                depth >= ideal * 0.95 && depth <= 1.6 * ideal + 6.0,
-                "{before} to {after}: {depth} for {ideal}"
-            );
-        }
-    }
-
-    #[test]
-    fn unknown_peers_share_the_first_blocks() {
-        let peer = Peer::new(ms(0));
-        assert_eq!(peer.depth(1), 16);
-        assert_eq!(peer.depth(8), 4);
-    }
-
-    #[test]
-    fn silence_lowers_the_believed_rate() {
-        let mut peer = Peer::new(ms(0));
-        peer.asked(Ask { piece: 0, block: 0, at: ms(0) });
-        assert!(peer.rate(ms(50)) > 200_000.0);
-        assert!(peer.rate(ms(4000)) < 5000.0);
-        assert!(peer.eta(0, ms(4000)) > 3.0, "what is overdue stays overdue");
-    }
-
-    #[test]
-    fn a_slow_peer_is_known_after_its_second_block() {
-        let mut peer = Peer::new(ms(0));
-        for block in 0..4 {
-            peer.asked(Ask { piece: 0, block, at: ms(0) });
-        }
-        peer.arrived(0, 0, BLOCK_LEN, ms(5500));
-        assert!(peer.rate(ms(5500)) < 7000.0, "one late block must not be praised");
-        peer.arrived(0, 1, BLOCK_LEN, ms(11_000));
-        assert!((2500.0..3500.0).contains(&peer.rate(ms(11_000))));
-        assert!(!peer.is_stalled(ms(16_000)), "it is slow, not silent");
-    }
-
-    #[test]
-    fn a_bitfield_before_the_metadata_counts_afterwards() {
-        let mut peer = Peer::new(ms(0));
-        peer.has_bitfield(vec![0b0100_0000], None);
-        peer.has_piece(9, None);
-        assert!(!peer.has(1));
-        peer.settle(10);
-        assert!(peer.has(1) && peer.has(9) && !peer.has(0));
-    }
-}
+mod tests;

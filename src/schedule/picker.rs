@@ -42,6 +42,8 @@ pub struct Picker {
     pub(super) caution: u32,
     /// Nothing may be fetched beyond tiers 0 to 2: the cache is over its limit.
     pub(super) essential_only: bool,
+    /// Copies of blocks are kept, so that a wrong block can be found without fetching its piece anew.
+    pub(super) keeps_evidence: bool,
 }
 
 impl Picker {
@@ -59,6 +61,7 @@ impl Picker {
             wasted: 0,
             caution: CAUTION_AT_FIRST,
             essential_only: false,
+            keeps_evidence: false,
         }
     }
 
@@ -252,9 +255,10 @@ impl Picker {
 
     fn passed(&mut self, piece: u32, now: Duration) {
         let Some(board) = &mut self.board else { return };
-        for giver in board.passed(piece) {
+        for (giver, blocks) in board.passed(piece) {
             if let Some(peer) = self.peers.get_mut(&giver) {
                 peer.judge(-1);
+                peer.record.add(blocks, 0);
             }
         }
         for (id, peer) in &mut self.peers {
@@ -268,7 +272,7 @@ impl Picker {
         self.caution = self.caution.saturating_sub(1);
     }
 
-    fn failed(&mut self, piece: u32, now: Duration) {
+    pub(super) fn failed(&mut self, piece: u32, now: Duration) {
         let Some(board) = &mut self.board else { return };
         self.wasted += u64::from(board.layout().len_of(piece));
         let (givers, asked) = board.failed(piece);

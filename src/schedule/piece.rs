@@ -1,5 +1,6 @@
 //! One piece on its way: which blocks are here, which are asked of whom.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::peer::PeerId;
@@ -26,10 +27,14 @@ pub struct Piece {
     here: u32,
     /// Blocks before this one are not unasked; only a hint, lowered when a block is given back.
     scan: usize,
+    /// Givers of copies that are in doubt, by block: each block is asked of somebody else next.
+    gave: Vec<(u32, PeerId)>,
     /// The peers that may send it, so that a wrong hash names few culprits; empty: anyone.
     pub only: Vec<PeerId>,
     /// That is one peer because nobody waited for the piece when it was given out.
     pub alone: bool,
+    /// Its givers' blocks were counted as right or wrong already.
+    pub judged: bool,
     /// How often its hash was wrong.
     pub failures: u32,
     /// When the last block came.
@@ -45,8 +50,10 @@ impl Piece {
             unasked: blocks,
             here: 0,
             scan: 0,
+            gave: Vec::new(),
             only: Vec::new(),
             alone: false,
+            judged: false,
             failures: 0,
             whole_since: None,
         }
@@ -70,12 +77,16 @@ impl Piece {
         self.here == 0 && self.unasked as usize == self.blocks.len()
     }
 
-    /// The first block that nobody was asked for.
-    pub fn next_unasked(&mut self) -> Option<u32> {
+    /// The first block that nobody was asked for and that this peer has not given before.
+    pub fn next_unasked(&mut self, peer: PeerId) -> Option<u32> {
         if self.unasked == 0 {
             return None;
         }
         let open = |block: &Block| matches!(block, Block::Open(asked) if asked.is_empty());
+        if !self.gave.is_empty() {
+            let is_news = |(block, at): &(&Block, u32)| open(block) && !self.has_given(*at, peer);
+            return self.blocks.iter().zip(0u32..).find(is_news).map(|(_, at)| at);
+        }
         let at = self.scan + self.blocks[self.scan..].iter().position(open)?;
         self.scan = at;
         u32::try_from(at).ok()
@@ -123,6 +134,71 @@ impl Piece {
         Some(others)
     }
 
+    /// Whether a copy of a block in doubt came from this peer.
+    #[must_use]
+    pub fn has_given(&self, block: u32, peer: PeerId) -> bool {
+        self.gave.contains(&(block, peer))
+    }
+
+    /// Whether a block is asked of nobody that this peer has not given before.
+    #[must_use]
+    pub fn lacks_from(&self, peer: PeerId) -> bool {
+        let open = |block: &Block| matches!(block, Block::Open(asked) if asked.is_empty());
+        self.unasked > 0
+            && (self.gave.is_empty()
+                || self.blocks.iter().zip(0u32..).any(|(block, at)| open(block) && !self.has_given(at, peer)))
+    }
+
+    /// The right bytes are known: blocks in doubt count as here. Answers who is still asked for which.
+    pub fn decide(&mut self, now: Duration) -> Vec<(u32, PeerId)> {
+        let asked = self.asked().flat_map(|(block, of)| of.iter().map(move |peer| (block, *peer))).collect();
+        for (block, giver) in &self.gave {
+            if let Some(slot @ Block::Open(_)) = self.blocks.get_mut(*block as usize) {
+                *slot = Block::Here(*giver);
+            }
+        }
+        self.here = u32::try_from(self.blocks.len()).expect("made from a u32");
+        self.unasked = 0;
+        self.judged = true;
+        self.whole_since = Some(now);
+        asked
+    }
+
+    /// Whether the copy of a block that counts now came from this peer.
+    #[must_use]
+    pub fn is_here_from(&self, block: u32, peer: PeerId) -> bool {
+        self.blocks.get(block as usize) == Some(&Block::Here(peer))
+    }
+
+    /// Whether some block's copy is in doubt.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        !self.gave.is_empty()
+    }
+
+    /// A block's copy is in doubt: another is needed, from somebody else.
+    pub fn reopen(&mut self, block: u32) {
+        if let Some(slot) = self.blocks.get_mut(block as usize)
+            && let Block::Here(giver) = *slot
+        {
+            *slot = Block::Open(Vec::new());
+            self.gave.push((block, giver));
+            self.here -= 1;
+            self.unasked += 1;
+            self.scan = self.scan.min(block as usize);
+            self.whole_since = None;
+        }
+    }
+
+    /// Blocks that are here from, or asked of, peers for which `of` holds.
+    pub fn count_of(&self, of: impl Fn(&PeerId) -> bool) -> usize {
+        let counts = |block: &&Block| match block {
+            Block::Open(asked) => asked.iter().any(&of),
+            Block::Here(giver) => of(giver),
+        };
+        self.blocks.iter().filter(counts).count()
+    }
+
     /// Who was asked for a block that is not here.
     #[must_use]
     pub fn asked_of(&self, block: u32) -> &[PeerId] {
@@ -140,19 +216,15 @@ impl Piece {
         })
     }
 
-    /// Who gave blocks, each once.
+    /// Who gave blocks, and how many.
     #[must_use]
-    pub fn givers(&self) -> Vec<PeerId> {
-        let mut givers: Vec<PeerId> = self
-            .blocks
-            .iter()
-            .filter_map(|block| match block {
-                Block::Here(peer) => Some(*peer),
-                Block::Open(_) => None,
-            })
-            .collect();
-        givers.sort_unstable();
-        givers.dedup();
+    pub fn givers(&self) -> BTreeMap<PeerId, u32> {
+        let mut givers = BTreeMap::new();
+        for block in &self.blocks {
+            if let Block::Here(peer) = block {
+                *givers.entry(*peer).or_insert(0) += 1;
+            }
+        }
         givers
     }
 
@@ -184,9 +256,26 @@ mod tests {
                 prop_assert_eq!(piece.unasked() as usize, unasked);
                 prop_assert_eq!(piece.here as usize, here);
                 let first = piece.blocks.iter().position(|b| matches!(b, Block::Open(a) if a.is_empty()));
-                prop_assert_eq!(piece.next_unasked().map(|b| b as usize), first);
+                prop_assert_eq!(piece.next_unasked(PeerId(9)).map(|b| b as usize), first);
             }
         }
+    }
+
+    #[test]
+    fn a_block_in_doubt_is_asked_of_somebody_else() {
+        let mut piece = Piece::new(2);
+        piece.arrived(0, PeerId(1), Duration::ZERO);
+        piece.arrived(1, PeerId(2), Duration::ZERO);
+        piece.reopen(1);
+        assert!(!piece.is_whole() && piece.is_in_doubt() && piece.has_given(1, PeerId(2)));
+        assert_eq!((piece.next_unasked(PeerId(2)), piece.next_unasked(PeerId(1))), (None, Some(1)));
+        piece.arrived(1, PeerId(1), Duration::ZERO);
+        assert!(piece.is_whole());
+        assert_eq!(piece.count_of(|peer| *peer == PeerId(1)), 2);
+        piece.reopen(0);
+        piece.ask(0, PeerId(3));
+        assert_eq!(piece.decide(Duration::ZERO), vec![(0, PeerId(3))]);
+        assert!(piece.is_whole() && piece.unasked() == 0 && piece.asked().count() == 0);
     }
 
     #[test]
@@ -196,6 +285,6 @@ mod tests {
         piece.ask(0, PeerId(2));
         assert_eq!(piece.arrived(0, PeerId(2), Duration::ZERO), Some(vec![PeerId(1)]));
         assert_eq!(piece.arrived(0, PeerId(1), Duration::ZERO), None);
-        assert_eq!(piece.givers(), vec![PeerId(2)]);
+        assert_eq!(piece.givers(), BTreeMap::from([(PeerId(2), 1)]));
     }
 }

@@ -36,6 +36,7 @@ impl Picker {
             self.give_back(id, asks);
             self.release_from_duty(id);
         }
+        self.give_up_doubts(now);
         if let Some(board) = &mut self.board {
             board.forget_undecided(now, NO_VERDICT);
         }

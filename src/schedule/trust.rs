@@ -88,7 +88,10 @@ impl Picker {
             .peers
             .iter()
             .filter(|(_, peer)| peer.is_usable(now) && peer.may_have(piece, now))
-            .map(|(id, peer)| (*id, peer.suspicion(), busy(id), peer.rate(now)))
+            .map(|(id, peer)| {
+                let suspicion = if peer.record.is_suspect() { PROVEN } else { peer.suspicion() };
+                (*id, suspicion, busy(id), peer.rate(now))
+            })
             .collect();
         peers.sort_by(|a, b| {
             let order = |(_, suspicion, busy, _): &(PeerId, i32, usize, f64)| {

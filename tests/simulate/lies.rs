@@ -1,58 +1,108 @@
-//! Peers that send wrong data. A v1 piece has one hash, so a wrong block costs its whole piece.
+//! Peers that send wrong data. A v1 piece has one hash, so nobody knows which of its blocks was wrong.
 
 use super::line::Line;
 use super::start::start;
-use super::world::{MB, World};
+use super::world::{MB, World, main_stream};
 
-fn swarm(liars: usize, honest: usize, rate: f64) -> Vec<Line> {
+/// Liars first: one block in five of theirs is wrong, which ones depends on the seed.
+fn swarm(liars: usize, honest: usize, rate: f64, seed: u64) -> Vec<Line> {
     let mut lines = vec![Line::new(rate, 0.04); liars + honest];
+    lines.iter_mut().for_each(|line| line.seed = seed);
     lines.iter_mut().take(liars).for_each(|line| line.corrupt = 5);
     lines
 }
 
-#[test]
-fn liars_are_found_at_once_and_cost_little() {
-    // Who corrupts a fifth of the blocks spoils 97 of 100 pieces of sixteen blocks: the fastest way is to find them
-    // and go on with the honest ones, so the limit is that of the honest ones alone.
-    let mut world = World::new(256 * 1024, 16 * MB, swarm(2, 2, 1.15e6));
+/// Sixteen megabytes from two liars and two honest peers, and a reader that takes each piece at once or none of them.
+/// Seconds, and bytes received for each byte of the file.
+fn two_liars(seed: u64, reads: bool) -> (f64, f64) {
+    let mut world = World::new(256 * 1024, 16 * MB, swarm(2, 2, 1.2e6, seed));
+    world.handling = 0.002;
     start(&mut world);
+    for piece in 0..world.layout.pieces() {
+        if reads && !world.has(piece) {
+            let at = world.layout.start_of(piece);
+            world.want(vec![main_stream(0..16 * MB, at, 1)]);
+            world.run(120.0, |w| w.has(piece));
+        }
+    }
     let took = world.run(120.0, World::is_whole);
-    let limit = 0.12 + 16.0 / 2.3;
-    assert!(took < limit * 1.1, "took {took:.2} s, limit {limit:.2}");
-    assert!(world.received as f64 / 16e6 < 1.3, "waste {:.2}", world.received as f64 / 16e6);
-    assert_eq!(world.dropped.len(), 2, "{:?}", world.dropped);
-    assert!(world.dropped.iter().all(|id| *id <= 2), "an honest peer was dropped: {:?}", world.dropped);
+    assert_eq!(world.dropped, vec![], "seed {seed}: who is right four times out of five is of use");
+    (took, world.received as f64 / 16e6)
+}
+
+#[test]
+fn liars_are_used_for_what_they_are_right_about() {
+    // The honest ones alone need 16 / 2.4 = 6.7 s; all four, each byte once, 3.4 s.
+    for reads in [false, true] {
+        let mut runs: Vec<(f64, f64)> = (0..12).map(|seed| two_liars(seed * 1_000_003, reads)).collect();
+        runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let waste = runs.iter().map(|(_, waste)| waste).sum::<f64>() / runs.len() as f64;
+        println!("median {:.2} s, worst {:.2} s, waste {waste:.3}", runs[6].0, runs[11].0);
+        assert!(runs[6].0 < 5.1 && runs[11].0 < 5.6, "{runs:.2?}");
+        assert!(waste < 1.3, "waste {waste:.3}");
+    }
 }
 
 #[test]
 fn one_liar_among_several_does_not_delay_the_start_much() {
     for piece_len in [256 << 10, 1 << 20] {
-        let mut world = World::new(piece_len, 16 * MB, swarm(1, 3, 250e3));
-        let (took, limit) = start(&mut world);
-        // At worst one try in vain, and one by each half of the peers.
-        assert!(took < limit * 5.0, "took {took:.2} s, limit {limit:.2}");
-        world.run(120.0, World::is_whole);
-        assert_eq!(world.dropped, vec![1]);
+        for seed in 0..4 {
+            let mut world = World::new(piece_len, 16 * MB, swarm(1, 3, 250e3, seed * 7919));
+            let (took, limit) = start(&mut world);
+            // The wrong blocks are asked again, of others.
+            assert!(took < limit * 2.0, "took {took:.2} s, limit {limit:.2}");
+            let took = world.run(120.0, World::is_whole);
+            assert!(took < 16.0 / 0.75 * 1.05, "took {took:.2} s, the honest ones alone need 21.3");
+            assert!(
+                !world.dropped.iter().any(|id| *id > 1),
+                "an honest peer was dropped: {:?}",
+                world.dropped
+            );
+        }
     }
 }
 
 #[test]
 fn a_majority_of_liars_is_survived() {
-    let mut world = World::new(256 * 1024, 8 * MB, swarm(5, 1, 500e3));
-    start(&mut world);
-    let took = world.run(300.0, World::is_whole);
-    assert!(took < (8.0 / 0.5) * 1.6, "took {took:.2} s");
-    assert!(!world.dropped.contains(&6), "the honest peer was dropped");
+    for seed in 0..4 {
+        let mut world = World::new(256 * 1024, 8 * MB, swarm(5, 1, 500e3, seed * 7919));
+        start(&mut world);
+        let took = world.run(300.0, World::is_whole);
+        assert!(took < 8.0 / 0.5, "took {took:.2} s, longer than the honest one alone");
+        assert!(!world.dropped.contains(&6), "the honest peer was dropped");
+    }
 }
 
 #[test]
-fn a_rare_liar_is_found_as_well() {
+fn who_is_wrong_most_of_the_time_is_dropped() {
+    let mut lines = swarm(1, 3, 500e3, 3);
+    lines[0].corrupt = 1;
+    let mut world = World::new(256 * 1024, 16 * MB, lines);
+    start(&mut world);
+    let took = world.run(120.0, World::is_whole);
+    assert_eq!(world.dropped, vec![1]);
+    assert!(took < 16.0 / 1.5 * 1.15, "took {took:.2} s");
+}
+
+#[test]
+fn a_rare_liar_costs_little() {
     let mut lines = vec![Line::new(1e6, 0.04); 4];
     lines[2].corrupt = 100;
     let mut world = World::new(256 * 1024, 40 * MB, lines);
     start(&mut world);
     let took = world.run(300.0, World::is_whole);
-    assert!(took < 40.0 / 3.0 * 1.15, "took {took:.2} s");
-    assert!(world.received as f64 / 40e6 < 1.1, "waste {:.3}", world.received as f64 / 40e6);
-    assert_eq!(world.dropped, vec![3]);
+    assert!(took < 40.0 / 4.0 * 1.15, "took {took:.2} s");
+    assert!(world.received as f64 / 40e6 < 1.08, "waste {:.3}", world.received as f64 / 40e6);
+    assert_eq!(world.dropped, vec![]);
+}
+
+#[test]
+fn without_copies_to_compare_the_file_still_comes() {
+    // As for a torrent whose hashes are not at hand: libtorrent's verdicts on whole pieces are all there is.
+    let mut world = World::new(256 * 1024, 8 * MB, swarm(1, 3, 500e3, 5));
+    world.watched = false;
+    world.chooser.set_keeps_evidence(false);
+    start(&mut world);
+    world.run(120.0, World::is_whole);
+    assert_eq!(world.dropped, vec![1]);
 }

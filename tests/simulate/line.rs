@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use vozduxan::schedule::layout::BLOCK_LEN;
 
+use super::world::Dice;
+
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Bytes per second.
@@ -16,8 +18,10 @@ pub struct Line {
     pub rtt: f64,
     /// Silent from, until.
     pub frozen: Option<(f64, f64)>,
-    /// Every n-th block is wrong; 0: none.
+    /// One block in so many is wrong, always the same ones; 0: none.
     pub corrupt: u32,
+    /// Decides which.
+    pub seed: u64,
     /// Every n-th request is refused; 0: none.
     pub reject: u32,
     /// Serves for this many seconds, then chokes for as many.
@@ -34,7 +38,6 @@ pub struct Line {
     pub choking: bool,
     pub busy: bool,
     pub heard: u64,
-    pub sent: u64,
 }
 
 impl Line {
@@ -44,6 +47,7 @@ impl Line {
             rtt,
             frozen: None,
             corrupt: 0,
+            seed: 0,
             reject: 0,
             choke_cycle: None,
             online: (0.0, f64::MAX),
@@ -54,7 +58,6 @@ impl Line {
             choking: false,
             busy: false,
             heard: 0,
-            sent: 0,
         }
     }
 
@@ -72,6 +75,13 @@ impl Line {
             bytes += f64::from(block(piece, at));
             self.buffer.push_back((piece, at));
         }
+    }
+
+    /// Whether this peer's copy of a block is wrong.
+    pub fn is_wrong(&self, id: u32, piece: u32, block: u32) -> bool {
+        let mut dice = Dice(self.seed ^ (u64::from(id) << 56) ^ (u64::from(piece) << 24) ^ u64::from(block));
+        let roll = (0..4).map(|_| dice.roll()).last().expect("four rolls");
+        self.corrupt > 0 && roll * f64::from(self.corrupt) < 1.0
     }
 
     /// When a block that is begun now would be sent.

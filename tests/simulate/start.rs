@@ -13,7 +13,7 @@ pub fn start<C: Chooser>(world: &mut World<C>) -> (f64, f64) {
     let bytes = need.clone().map(|piece| u64::from(world.layout.len_of(piece))).sum();
     let limit = limit(&lines, bytes);
     world.want(vec![main_stream(0..total, 0, NEED)]);
-    let took = world.run(900.0, |w| need.clone().all(|piece| w.has(piece)));
+    let took = world.run(5000.0, |w| need.clone().all(|piece| w.has(piece)));
     assert!(took >= limit * 0.999, "{took} beats the limit {limit}");
     (took, limit)
 }

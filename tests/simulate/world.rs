@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use vozduxan::schedule::bits::Bits;
+use vozduxan::schedule::evidence::Evidence;
 use vozduxan::schedule::layout::Layout;
 use vozduxan::schedule::peer::PeerId;
 use vozduxan::schedule::picker::{Command, Input, Picker};
@@ -23,6 +24,10 @@ pub trait Chooser {
     fn set_demands(&mut self, demands: Vec<Demand>, now: Duration);
     fn pump(&mut self, now: Duration, out: &mut Vec<Command>);
     fn next_look(&self, now: Duration) -> Option<Duration>;
+    /// Looks at the copies of a piece; true when the right ones are found. Who keeps none says no.
+    fn examine(&mut self, _evidence: &mut Evidence, _piece: u32, _now: Duration) -> bool {
+        false
+    }
 }
 
 impl Chooser for Picker {
@@ -41,6 +46,11 @@ impl Chooser for Picker {
     }
     fn next_look(&self, now: Duration) -> Option<Duration> {
         Self::next_look(self, now)
+    }
+    fn examine(&mut self, evidence: &mut Evidence, piece: u32, now: Duration) -> bool {
+        // The first byte of a right block is 0, of a wrong one its sender's number.
+        let is_right = |blocks: &[&[u8]]| blocks.iter().all(|block| block[0] == 0);
+        Self::examine(self, evidence, piece, now, is_right).is_some()
     }
 }
 
@@ -107,6 +117,11 @@ pub struct World<C = Picker> {
     here: BTreeMap<u32, BTreeMap<u32, (u32, bool)>>,
     /// Senders of wrong blocks of pieces that have not passed since.
     suspects: BTreeMap<u32, BTreeSet<u32>>,
+    evidence: Evidence,
+    /// A piece was wrong: blocks of pieces that the disk knows nothing of are kept from it from now on.
+    keeping: bool,
+    /// Copies are looked at.
+    pub watched: bool,
     pub received: u64,
     /// Of these, what is in pieces that are here or on their way.
     kept: u64,
@@ -122,7 +137,11 @@ pub struct World<C = Picker> {
 
 impl World<Picker> {
     pub fn new(piece_len: u32, total: u64, lines: Vec<Line>) -> Self {
-        Self::with(Picker::new(Windows::default()), piece_len, total, lines)
+        let mut picker = Picker::new(Windows::default());
+        picker.set_keeps_evidence(true);
+        let mut world = Self::with(picker, piece_len, total, lines);
+        world.watched = true;
+        world
     }
 }
 
@@ -139,6 +158,9 @@ impl<C: Chooser> World<C> {
             chooser,
             here: BTreeMap::new(),
             suspects: BTreeMap::new(),
+            evidence: Evidence::default(),
+            keeping: false,
+            watched: false,
             received: 0,
             kept: 0,
             passed_at: BTreeMap::new(),
@@ -236,8 +258,7 @@ impl<C: Chooser> World<C> {
         line.commit(|piece, block| layout.block_len(piece, block));
         let Some((piece, block)) = line.buffer.pop_front() else { return };
         line.busy = true;
-        line.sent += 1;
-        let wrong = line.corrupt > 0 && line.sent.is_multiple_of(u64::from(line.corrupt));
+        let wrong = line.is_wrong(id, piece, block);
         let done = line.sent_at(self.now, layout.block_len(piece, block));
         let half = line.rtt_at(self.now) / 2.0;
         self.at(done, What::LineFree(id));
@@ -383,6 +404,20 @@ impl<C: Chooser> World<C> {
         if self.has(piece) {
             return;
         }
+        let kept = self.keeping && !self.here.contains_key(&piece);
+        if self.watched {
+            let mut bytes = vec![0; len as usize];
+            bytes[0] = if wrong { u8::try_from(id).expect("few peers") } else { 0 };
+            self.evidence.add(&self.layout, piece, block, PeerId(id), bytes, kept);
+        }
+        if kept {
+            let now = self.clock();
+            if self.chooser.examine(&mut self.evidence, piece, now) {
+                self.kept += u64::from(self.layout.len_of(piece));
+                self.pass(piece);
+            }
+            return;
+        }
         let blocks = self.here.entry(piece).or_default();
         if let std::collections::btree_map::Entry::Vacant(slot) = blocks.entry(block) {
             slot.insert((id, wrong));
@@ -392,13 +427,25 @@ impl<C: Chooser> World<C> {
             return;
         }
         let liars: BTreeSet<u32> = blocks.values().filter(|(_, wrong)| *wrong).map(|(id, _)| *id).collect();
-        blocks.clear();
         if !liars.is_empty() {
+            self.here.remove(&piece);
             self.kept -= u64::from(self.layout.len_of(piece));
+            self.keeping = self.watched;
+            if self.evidence.refuted(piece) {
+                let now = self.clock();
+                self.chooser.examine(&mut self.evidence, piece, now);
+                return;
+            }
             self.suspects.entry(piece).or_default().extend(liars);
             self.hear(Input::Failed(piece));
             return;
         }
+        self.pass(piece);
+    }
+
+    fn pass(&mut self, piece: u32) {
+        self.here.remove(&piece);
+        self.evidence.close(piece, None);
         self.passed_at.insert(piece, self.now);
         self.hear(Input::Passed(piece));
         // libtorrent compares with the failed try and bans those whose blocks were others.
@@ -435,7 +482,7 @@ impl<C: Chooser> World<C> {
             self.want(demands);
             if waits {
                 let from = self.now;
-                stalled += self.run(from + 1000.0, |world| world.has(piece)) - from;
+                stalled += self.run(from + 5000.0, |world| world.has(piece)) - from;
             }
             self.run_to(self.now + STEP);
             played += STEP;

@@ -1,0 +1,153 @@
+//! Wrong data, as the engine's thread sees it: copies of blocks are collected, and a piece whose hash was wrong is put
+//! together anew from them.
+//!
+//! At first libtorrent gets every block and the engine only a copy. From the first wrong piece on (`Keep`) it gets
+//! whole pieces that were found right here: so it never sees a wrong one, and never bans the honest givers of the right
+//! blocks in it. Hashing a piece of 256 KiB takes a fraction of a millisecond of this thread.
+
+use std::time::Duration;
+
+use crate::bridge::{self, Bridge, Event, EventKind};
+use crate::schedule::evidence::Evidence;
+use crate::schedule::layout::{BLOCK_LEN, Layout};
+use crate::schedule::peer::PeerId;
+use crate::schedule::picker::{Input, Picker};
+
+/// Copies of at most so many bytes are kept; beyond it new pieces go to libtorrent, and what is wrong is fetched again
+/// as a whole.
+const MOST: u64 = 64 * 1024 * 1024;
+/// A torrent that has brought so many right bytes and none wrong is not watched any more.
+const TRIAL: u64 = 8 * 1024 * 1024;
+/// Bytes of a SHA-1.
+const HASH_LEN: usize = 20;
+
+/// How blocks are watched; the numbers are those of the bridge's Watch command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Level {
+    /// Not at all.
+    Off = 0,
+    /// Copied.
+    #[default]
+    Copy = 1,
+    /// Those of new pieces are kept from libtorrent.
+    Keep = 2,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Verdicts {
+    evidence: Evidence,
+    level: Level,
+    /// SHA-1 of each piece, once needed; empty where there are none.
+    hashes: Option<Vec<u8>>,
+    /// Bytes of pieces that passed.
+    right: u64,
+    /// New pieces go to libtorrent until some of those kept are decided.
+    full: bool,
+}
+
+impl Verdicts {
+    /// libtorrent has the torrent anew: nothing of it is kept back, and blocks are copied again.
+    pub fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A block came, with its bytes if it is watched.
+    pub fn block(
+        &mut self,
+        bridge: &Bridge,
+        torrent: u32,
+        layout: &Layout,
+        picker: &mut Picker,
+        event: &Event,
+        now: Duration,
+    ) {
+        let Some(bytes) = event.bytes.as_ref() else { return };
+        let kept = event.kind == EventKind::BlockKept;
+        if self.level == Level::Off && !kept {
+            return;
+        }
+        let block = event.offset / BLOCK_LEN;
+        self.evidence.add(layout, event.piece, block, PeerId(event.peer), bytes.as_slice().to_vec(), kept);
+        if kept {
+            self.examine(bridge, torrent, picker, event.piece, now);
+        }
+        self.limit(bridge, torrent);
+    }
+
+    /// libtorrent found a piece right.
+    pub fn passed(&mut self, bridge: &Bridge, torrent: u32, layout: &Layout, picker: &Picker, piece: u32) {
+        self.evidence.close(piece, None);
+        self.right += u64::from(layout.len_of(piece));
+        let proven = match self.level {
+            Level::Off => false,
+            Level::Copy => self.right >= TRIAL,
+            Level::Keep => !picker.is_wary(),
+        };
+        if proven {
+            if self.level == Level::Copy {
+                self.evidence.clear();
+            }
+            // What is kept back goes on to its verdict.
+            self.watch(bridge, torrent, Level::Off);
+        }
+        self.limit(bridge, torrent);
+    }
+
+    /// libtorrent found a piece wrong.
+    pub fn failed(&mut self, bridge: &Bridge, torrent: u32, picker: &mut Picker, piece: u32, now: Duration) {
+        let hashes = self.hashes.get_or_insert_with(|| bridge.piece_hashes(torrent));
+        if hashes.is_empty() {
+            // v2: libtorrent finds wrong blocks by their own hashes.
+            self.evidence.clear();
+            self.watch(bridge, torrent, Level::Off);
+        } else {
+            picker.set_keeps_evidence(true);
+            self.watch(bridge, torrent, Level::Keep);
+        }
+        if self.evidence.refuted(piece) {
+            self.examine(bridge, torrent, picker, piece, now);
+        } else {
+            picker.on(Input::Failed(piece), now);
+        }
+    }
+
+    fn examine(&mut self, bridge: &Bridge, torrent: u32, picker: &mut Picker, piece: u32, now: Duration) {
+        let hashes = self.hashes.get_or_insert_with(|| bridge.piece_hashes(torrent));
+        let at = piece as usize * HASH_LEN;
+        let Some(hash) = hashes.get(at..at + HASH_LEN) else { return };
+        let is_right = |blocks: &[&[u8]]| bridge::sha1(&blocks.concat()) == hash;
+        if let Some(bytes) = picker.examine(&mut self.evidence, piece, now, is_right) {
+            bridge.add_piece(torrent, piece, &bytes);
+        }
+    }
+
+    /// Keeps memory within bounds.
+    fn limit(&mut self, bridge: &Bridge, torrent: u32) {
+        let bytes = self.evidence.bytes();
+        match self.level {
+            Level::Copy if bytes > MOST => {
+                self.evidence.clear();
+                self.watch(bridge, torrent, Level::Off);
+            }
+            Level::Keep if bytes > MOST => {
+                self.full = true;
+                self.watch(bridge, torrent, Level::Off);
+            }
+            Level::Off if self.full && bytes < MOST / 2 => {
+                self.full = false;
+                self.watch(bridge, torrent, Level::Keep);
+            }
+            _ => {}
+        }
+    }
+
+    fn watch(&mut self, bridge: &Bridge, torrent: u32, level: Level) {
+        if self.level != level {
+            self.level = level;
+            let kind = bridge::CommandKind::Watch;
+            let command = bridge::Command { kind, peer: 0, piece: 0, offset: level as u32, length: 0 };
+            bridge.command(torrent, &[command]);
+        }
+    }
+}
