@@ -21,6 +21,8 @@ PROFILE = dev
 # kill: how many rounds, and which; nothing: other ones each time.
 ROUNDS = 50
 SEED =
+# simulate: how many swarms.
+SWARMS = 2000
 # attack, fuzz: seconds for each of their parts.
 T = 60
 # CMake's build directory; one for each profile.
@@ -93,8 +95,8 @@ bench: setup-bench ## measures the engine and others against what physics allows
 	@cargo build -q --locked -p vozduxan-bench
 	@"$(cargo_target)/debug/vozduxan-bench" --programs '$(BUILD)/bench' --out "$(cargo_target)/bench" $(bench_flags) $(ROW)
 
-simulate: ## random swarms in simulation, N of them (2000 where nothing is said); writes docs/simulated-swarms.md
-	SIMULATE_SWARMS='$(or $(N),2000)' SIMULATE_TABLE='$(abspath docs/simulated-swarms.md)' \
+simulate: ## random swarms in simulation, SWARMS of them (2000); writes docs/simulated-swarms.md
+	SIMULATE_SWARMS='$(SWARMS)' SIMULATE_TABLE='$(abspath docs/simulated-swarms.md)' \
 		cargo test -q --locked --test simulate -- --nocapture over_random_swarms
 
 header: ## writes include/vozduxan.h anew from src/abi

@@ -251,17 +251,18 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
 
   // v2 alone has a hash for every block, which libtorrent uses; else blocks are compared.
   bool const watched = state_->own_picker && (params.ti ? params.ti->info_hashes() : params.info_hashes).has_v1();
-  if (state_->own_picker) {
-    params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
-    params.extensions.emplace_back(&lt::create_ut_pex_plugin);
-    if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
-  }
   auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker, watched);
   // The plugin needs the handle before its first hook runs: libtorrent passes it to this function.
   params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
     tap->attach(handle);
     return std::static_pointer_cast<lt::torrent_plugin>(tap);
   });
+  // After the tap, which has the first look at metadata messages.
+  if (state_->own_picker) {
+    params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
+    params.extensions.emplace_back(&lt::create_ut_pex_plugin);
+    if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
+  }
   params.extensions.emplace_back([events = state_->events, number](lt::torrent_handle const&, lt::client_data_t) {
     return std::static_pointer_cast<lt::torrent_plugin>(std::make_shared<Farewell>(events, number));
   });

@@ -1,4 +1,4 @@
-//! Random swarms of every kind: ours against simpler ways. `make simulate N=5000` runs many and writes the table to
+//! Random swarms of every kind: ours against simpler ways. `make simulate SWARMS=5000` runs many and writes the table to
 //! docs/simulated-swarms.md; the tests run a few hundred.
 
 use std::fmt::Write as _;
