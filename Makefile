@@ -106,7 +106,7 @@ asan: ## the C tests with C, C++ and (with a nightly compiler) Rust checked by A
 	@cargo build -q --locked -p vozduxan-swarm
 	@scripts/sanitize.sh asan '$(PROFILE)' '$(swarm)'
 
-tsan: ## the Rust tests of HTTP and of the whole engine under ThreadSanitizer; needs a nightly compiler
+tsan: ## the Rust tests of the whole engine under ThreadSanitizer; needs a nightly compiler
 	@scripts/sanitize.sh tsan
 
 # Valgrind 3.19 knows no openat2. Under it files are opened by the walk that serves sandboxes and old kernels

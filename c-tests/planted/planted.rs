@@ -8,13 +8,16 @@ pub extern "C" fn planted_rust_read_behind_the_end(len: usize) -> i32 {
     i32::from(unsafe { std::hint::black_box(bytes.as_ptr().add(len)).read() })
 }
 
+/// Two threads write to one place on the heap, giving way to each other.
 #[cfg(race)]
 fn main() {
-    static mut SHARED: u64 = 0;
-    let count = || {
-        for _ in 0..100_000 {
+    let shared = Box::into_raw(Box::new(0_u64)).expose_provenance();
+    let count = move || {
+        let place = std::ptr::with_exposed_provenance_mut::<u64>(shared);
+        for _ in 0..10_000 {
             // SAFETY: none, that is the point: two threads write here at once.
-            unsafe { SHARED = std::hint::black_box(SHARED) + 1 };
+            unsafe { *place += 1 };
+            std::thread::yield_now();
         }
     };
     let threads = [std::thread::spawn(count), std::thread::spawn(count)];

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bridge::{Bridge, inspect_resume};
@@ -276,18 +276,26 @@ impl Session {
 
     /// Ends libtorrent; false when it could not be waited for.
     fn shut_down_libtorrent(&self) -> bool {
-        let (done, wait) = std::sync::mpsc::channel();
-        let bridge = Arc::clone(&self.bridge);
+        // A condition variable and not a channel: waiting on one of the standard library's leaves something behind on
+        // the host's thread until that ends, which on its main thread is for ever.
+        let ended = Arc::new((Mutex::new(false), Condvar::new()));
+        let (bridge, done) = (Arc::clone(&self.bridge), Arc::clone(&ended));
         let end = std::thread::Builder::new().name("vz-end".into()).spawn(move || {
             bridge.shut_down();
-            let _ = done.send(());
+            *done.0.lock() = true;
+            done.1.notify_all();
         });
-        match (end, wait.recv_timeout(LAST_LIBTORRENT)) {
-            (Ok(end), Ok(())) => {
+        let in_time = end.is_ok() && {
+            let mut hold = ended.0.lock();
+            ended.1.wait_while_for(&mut hold, |over| !*over, LAST_LIBTORRENT);
+            *hold
+        };
+        match (end, in_time) {
+            (Ok(end), true) => {
                 let _ = end.join();
                 true
             }
-            (Ok(_), Err(_)) => {
+            (Ok(_), false) => {
                 log_line!(
                     self.log,
                     "warning: libtorrent still waits for a look-up of a host name; its threads end when that does"
