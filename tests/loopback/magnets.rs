@@ -67,16 +67,30 @@ fn large_metadata_comes_from_fast_slow_and_silent_peers() {
 }
 
 #[test]
-fn metadata_that_came_by_any_way_is_given_on() {
+fn metadata_from_a_torrent_file_is_given_on() {
     let content = many_files(100);
-    let swarm = shared(&content, &[peer(4_000_000, 20)]);
+    let swarm = shared(&content, &[PeerSpec { mute: true, ..peer(4_000_000, 20) }]);
     let storage = Folder::new();
-    let host = Host::start(&storage);
+    let host = Host::start_with(&storage, "[log]\nlevel = \"verbose\"");
     let magnet = swarm.magnet();
     let file = swarm.files().iter().find(|f| f.torrent_path.ends_with("01.flac")).expect("track").index;
-    let stream =
-        host.prepare(Input { magnet: Some(&magnet), torrent: None }, file, Role::Main).expect("prepare");
-    get(host.session.http_port(), &host.path(&stream), None).rest();
+    let stream = std::thread::scope(|scope| {
+        let by_magnet =
+            scope.spawn(|| host.session.list_files(Input { magnet: Some(&magnet), torrent: None }));
+        // The peer has said how large its metadata is, and gives none of it.
+        let deadline = Instant::now() + host::PATIENCE;
+        while !host.log.lock().iter().any(|line| line.contains("serves us")) {
+            assert!(Instant::now() < deadline, "the peer does not serve us");
+            std::thread::yield_now();
+        }
+        let by_file = scope.spawn(|| host.prepare_torrent(&swarm, file));
+        by_magnet.join().expect("listing").expect("the file ends the wait");
+        swarm.peers()[0].set_mute(false);
+        swarm.peers()[0].proxy.drop_connections().expect("drop");
+        by_file.join().expect("preparing")
+    });
+    let bytes = get(host.session.http_port(), &host.path(&stream), None).rest();
+    same_as_source(&swarm, file, 0, &bytes);
     // A client that knows nobody but the engine, which says to trackers where it listens.
     let port = swarm.tracker().announces()[0].port.expect("a port");
     let folder = Folder::new();
