@@ -57,7 +57,7 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
     let (torrent, magnet) = (torrent_file(&swarm), swarm.magnet());
     let mut storage = Folder::new();
     let mut dice = Dice(seed | 1);
-    let (mut sure, mut lost, mut whole) = (0_u64, 0_u64, 0);
+    let (mut sure, mut before, mut worst, mut whole) = (0_u64, 0_u64, 0_u64, 0);
     for round in 0..count {
         // Nobody is there until all that must be here has been heard.
         swarm.peers()[0].proxy.freeze().expect("freeze");
@@ -71,6 +71,9 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
             let heard = hear(&child, &opened, &swarm, Instant::now() + PATIENCE, sure);
             assert!(heard.bytes >= sure, "round {round}: not all is here\n{:#?}", child.log.lock());
             assert!(opened.took < PATIENCE, "a start from what is here waits for nobody");
+            // For the figure: what else is here.
+            let here = hear(&child, &opened, &swarm, Instant::now() + Duration::from_secs(1), len).bytes;
+            worst = worst.max(before.saturating_sub(here));
             swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
         }
         // A kill in the first milliseconds now and then, while files are made; else anywhere.
@@ -84,10 +87,9 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
         child.kill();
         let killed = Instant::now();
         let old = heard.log.iter().take_while(|(at, _)| *at + LAST_SECONDS < killed).last();
-        let before = sure;
         sure = sure.max(old.map_or(0, |(_, bytes)| *bytes));
-        lost += heard.bytes.saturating_sub(sure.max(before));
-        if heard.bytes == len && sure == len {
+        before = heard.bytes;
+        if heard.bytes == len {
             // A new one, so that the rounds stay kills in the middle of a download.
             whole += 1;
             storage = Folder::new();
@@ -95,7 +97,8 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
         }
     }
     println!(
-        "{count} kills, seed {seed}: {whole} tracks whole, at most {lost} bytes heard twice in the last seconds"
+        "{count} kills, seed {seed}: {whole} tracks got whole; a kill cost {worst} bytes at most, {} ms of the line",
+        worst * 1000 / RATE
     );
     swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
     // Still in order: to the end, and once more from what is here, with nobody there.
