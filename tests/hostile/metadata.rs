@@ -14,10 +14,10 @@ use super::make::{File, Made, v1};
 
 const MEMORY: u64 = 200 << 20;
 
-fn album() -> Made {
-    // More than one piece of metadata, so that its size matters.
-    let files: Vec<File> =
-        (0..600).map(|n| File::new(&[format!("{n:03} a name of some length.mp3")], 100)).collect();
+/// An album of so many files; 600 are more than one piece of metadata, so that its size matters.
+fn album(files: usize) -> Made {
+    let name = |n| format!("{n:03} a name of some length.mp3");
+    let files: Vec<File> = (0..files).map(|n| File::new(&[name(n)], 100)).collect();
     v1(b"album", &files, 16 * 1024)
 }
 
@@ -58,13 +58,13 @@ fn magnet(made: &Made, peers: &[&RawPeer]) -> String {
 }
 
 /// The honest peer's metadata comes, whatever the liars say.
-fn list(case: &str, made: &Made, liars: &[RawPeer]) {
+fn list(case: &str, made: &Made, files: usize, liars: &[RawPeer]) {
     let honest = RawPeer::honest(made.info_hash(), made.share.clone()).unwrap();
     let host = Host::start();
     let mut peers: Vec<&RawPeer> = liars.iter().collect();
     peers.push(&honest);
     let listed = host.list_any(Some(&magnet(made, &peers)), &[]);
-    assert_eq!(listed.unwrap_or_else(|refused| panic!("{case}: {refused:?}")).len(), 600, "{case}");
+    assert_eq!(listed.unwrap_or_else(|refused| panic!("{case}: {refused:?}")).len(), files, "{case}");
     host.assert_contained(case);
 }
 
@@ -72,14 +72,14 @@ fn list(case: &str, made: &Made, liars: &[RawPeer]) {
 #[test]
 fn sizes_that_cannot_be() {
     alone("metadata::sizes_that_cannot_be", || {
-        let made = album();
+        let made = album(600);
         let peak = Peak::start();
         for size in [30_000_000, i64::from(i32::MAX), i64::from(u32::MAX), i64::MAX, i64::MIN, -1, 0] {
             let asked = Arc::new(AtomicU64::new(0));
             let liars = [liar(&made, size, &asked, move |wire, piece| {
                 wire.extended(wire.their_metadata, &data(piece, size, &[b'x'; 16 * 1024]))
             })];
-            list(&format!("a size of {size}"), &made, &liars);
+            list(&format!("a size of {size}"), &made, 600, &liars);
         }
         let grown = peak.grown();
         println!("sizes that cannot be: {} MB", grown >> 20);
@@ -90,19 +90,20 @@ fn sizes_that_cannot_be() {
 /// The right size and wrong bytes: the hash says so, and another peer is asked.
 #[test]
 fn bytes_that_are_wrong() {
-    let made = album();
+    let made = album(100);
     let size = i64::try_from(made.share.info.len()).unwrap();
+    assert!(size < 16 * 1024, "one piece, so that one peer is to blame");
     let asked = Arc::new(AtomicU64::new(0));
     let liars = [liar(&made, size, &asked, move |wire, piece| {
         wire.extended(wire.their_metadata, &data(piece, size, &[b'x'; 16 * 1024]))
     })];
-    list("wrong bytes", &made, &liars);
+    list("wrong bytes", &made, 100, &liars);
 }
 
 /// Takes requests, and answers them with a refusal, or with nothing.
 #[test]
 fn requests_that_lead_nowhere() {
-    let made = album();
+    let made = album(600);
     let size = i64::try_from(made.share.info.len()).unwrap();
     let asked = Arc::new(AtomicU64::new(0));
     let liars = [
@@ -112,5 +113,5 @@ fn requests_that_lead_nowhere() {
         }),
         liar(&made, size, &asked, |_, _| Ok(())),
     ];
-    list("refusals and silence", &made, &liars);
+    list("refusals and silence", &made, 600, &liars);
 }
