@@ -88,13 +88,20 @@ impl Engine {
     /// What a further magnet or .torrent file names beside the torrent itself: trackers and peers that this session, or
     /// the one that stored the torrent, may not know. A private torrent keeps to its own trackers.
     fn add_sources(&mut self, id: u32, source: &Source) {
+        /// Peers of one link that are dialled at once.
+        const MOST_PEERS: usize = 64;
         let Some(torrent) = self.torrents.get(&id) else { return };
         let private = |meta: &Option<Arc<Meta>>| meta.as_ref().is_some_and(|meta| meta.info.private_torrent);
         if private(&torrent.meta) || private(&source.meta) {
             return;
         }
-        self.bridge.add_trackers(id, &source.trackers);
-        for peer in &source.peers {
+        let own = &self.tuning.public_trackers;
+        let known = self.bridge.trackers(id).unwrap_or_default();
+        let room = (trackers::MOST + own.len()).saturating_sub(known.len());
+        let new = source.trackers.iter().filter(|url| !known.contains(url) && trackers::is_harmless(url));
+        let new: Vec<String> = new.take(room).cloned().collect();
+        self.bridge.add_trackers(id, &new);
+        for peer in source.peers.iter().take(MOST_PEERS) {
             self.bridge.dial(id, 0, *peer, false);
         }
     }

@@ -10,6 +10,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Trackers of a torrent that are asked, beside the user's own; `Shim::add` keeps to the same number.
+pub const MOST: usize = 64;
+
 /// Whether an announce URL may be asked. UDP trackers (BEP 15) always: what they are sent no other service understands.
 #[must_use]
 pub fn is_harmless(url: &str) -> bool {

@@ -197,6 +197,29 @@ fn magnets_that_are_none_are_refused_with_a_reason() {
     }
 }
 
+/// A torrent that is in the session already takes up the trackers of a further link: not these.
+#[test]
+fn a_second_link_to_a_known_torrent_leads_no_further_than_the_first() {
+    let (service, tracker) = (Service::quiet(), Tracker::start().unwrap());
+    tracker.set_peers(HASH, Vec::new());
+    let link = |trackers: &str| format!("magnet:?xt=urn:btih:{}{trackers}", "ab".repeat(20));
+    let first = link(&format!("&tr={}", tracker.url()));
+    let many: String =
+        (0..5_000).map(|n| format!("&tr=http://127.0.0.1:{}/announce/{n}", service.port())).collect();
+    let second = link(&format!("&tr=http://127.0.0.1:{}/admin{many}", service.port()));
+    let host = Host::start();
+    thread::scope(|scope| {
+        scope.spawn(|| host.list_any(Some(&first), &[]));
+        assert!(tracker.wait_for(PATIENCE, |announces| !announces.is_empty()), "{}", host.log());
+        scope.spawn(|| host.list_any(Some(&second), &[]));
+        service.until_heard();
+        host.destroy();
+    });
+    let heard = service.heard();
+    assert!(heard.iter().all(|line| line.starts_with("GET /announce/")), "{heard:?}");
+    assert!(heard.len() <= 2 * 64, "{} announces", heard.len());
+}
+
 /// Thousands of trackers, all of one service: so many are not asked, neither by magnet nor by torrent, and putting the
 /// list together holds nobody up.
 #[test]
