@@ -80,7 +80,7 @@ fn aborted_transfers() {
                             client.body(1);
                         }
                     }
-                    if count % 3 == 0 {
+                    if count.is_multiple_of(3) {
                         drop::<Client>(client)
                     } else {
                         client.reset()
