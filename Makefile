@@ -12,15 +12,15 @@ FILE =
 LOG =
 # play: 1 starts no audio player.
 SILENT =
-# soak: how long, and where its dice start (nothing: anywhere).
-SECONDS = 1800
+# soak: how long.
+MINUTES = 30
+# soak, kill: where the dice start; nothing: elsewhere each time.
 SEED =
 # Cargo profile of the library under CMake. dev is optimised too and builds without release's whole-program LTO; a
 # swarm's line is what takes the time either way. `make play PROFILE=release` links what gets installed.
 PROFILE = dev
-# kill: how many rounds, and which; nothing: other ones each time.
+# kill: how many rounds.
 ROUNDS = 50
-SEED =
 # simulate: how many swarms.
 SWARMS = 2000
 # attack, fuzz: seconds for each of their parts.
@@ -117,8 +117,8 @@ valgrind: c-test ## the C tests that need no swarm, and the whole story of a hos
 	valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/nulls_static'
 	'$(swarm)' run --track-mb 4 -- valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/smoke_static'
 
-soak: ## half an hour (SECONDS=n) of a random host on churning swarms: every byte checked, memory watched
-	cargo run -q --locked -p vozduxan-soak -- --seconds '$(SECONDS)' $(if $(SEED),--seed '$(SEED)')
+soak: ## half an hour (MINUTES=n) of a random host on churning swarms: every byte checked, memory watched
+	cargo run -q --locked -p vozduxan-soak -- --seconds $$((60 * $(MINUTES))) $(if $(SEED),--seed '$(SEED)')
 
 attack: ## hostile clients, peers and torrents for T seconds each (60), with what they cost; `make test` has a short round
 	VOZDUXAN_ATTACK_SECONDS=$(T) cargo test -q --locked --test http attack:: -- --nocapture --test-threads 1
