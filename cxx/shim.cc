@@ -277,6 +277,8 @@ void Shim::move_torrent(std::uint32_t const old, std::uint32_t const new_number,
   lt::add_torrent_params params;
   params.ti = found.handle.torrent_file_with_hashes();
   if (!params.ti) throw std::invalid_argument("the metadata is not here yet");
+  // A copy, with all trackers that the torrent ever came with; those that were taken away must not come back.
+  params.ti->clear_trackers();
   for (lt::announce_entry const& tracker : found.handle.trackers()) {
     params.trackers.push_back(tracker.url);
     params.tracker_tiers.push_back(tracker.tier);

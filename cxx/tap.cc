@@ -92,6 +92,8 @@ class PeerTap final : public lt::peer_plugin {
       if (queue > 0 && queue < 100000) {
         torrent_->from_peer(EventKind::PeerQueue, peer_, 0, static_cast<std::uint32_t>(queue));
       }
+      // Refused, the report has ended the connection.
+      if (torrent_->peers_.count(peer_) == 0) return true;
       lt::bdecode_node const names = dictionary.dict_find_dict("m");
       std::int64_t const id = names ? names.dict_find_int_value("ut_metadata", 0) : 0;
       if (id > 0 && id < 256) torrent_->metadata_ids_[peer_] = static_cast<std::uint8_t>(id);
@@ -376,7 +378,10 @@ void TorrentTap::on_files_checked() {
 }
 
 void TorrentTap::on_state(lt::torrent_status::state_t const state) {
-  if (state == lt::torrent_status::checking_files) report(EventKind::CheckingFiles);
+  if (state != lt::torrent_status::checking_files) return;
+  // A piece that is found on disk is no piece that came.
+  checked_ = false;
+  report(EventKind::CheckingFiles);
 }
 
 void TorrentTap::dial(lt::session_handle const& session, std::uint32_t const number, lt::tcp::endpoint const& address,
@@ -399,7 +404,7 @@ void TorrentTap::apply(std::vector<Command> const& commands) {
   std::map<std::uint32_t, std::string> wire;
   for (Command const& command : commands) {
     if (command.kind == CommandKind::Watch) {
-      watch_ = command.offset;
+      watch_ = watched_ ? command.offset : 0;
       continue;
     }
     auto const peer = peers_.find(command.peer);

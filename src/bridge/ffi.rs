@@ -105,7 +105,7 @@ pub mod raw {
         DhtBootstrap,
         /// text: where and why.
         ListenFailed,
-        /// Alerts were lost: state must be asked for again.
+        /// Alerts were lost; what plugins report, pieces above all, never is.
         EventsLost,
     }
 

@@ -143,7 +143,10 @@ impl Engine {
         let path = home.save_path().to_string_lossy().into_owned();
         match self.bridge.move_torrent(id, new, &path) {
             Ok(()) => torrent.moved(new, home, self.tuning.windows),
-            Err(why) => torrent.error = Some(format!("the torrent could not be opened in {path}: {why}")),
+            Err(why) => {
+                torrent.wrong_pieces = 0;
+                torrent.error = Some(format!("the torrent could not be opened in {path}: {why}"));
+            }
         }
         let number = torrent.id;
         self.torrents.insert(number, torrent);

@@ -39,9 +39,13 @@ impl Availability {
 
     /// Engine: the files were checked again.
     pub fn replace(&self, have: Bits) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        self.revision.fetch_add(1, Ordering::AcqRel);
-        *self.have.lock() = have;
+        {
+            let mut bits = self.have.lock();
+            *bits = have;
+            // Within the lock: nobody pairs the new count with the old pieces.
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            self.revision.fetch_add(1, Ordering::AcqRel);
+        }
         self.changed.notify_waiters();
     }
 

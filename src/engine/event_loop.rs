@@ -153,11 +153,16 @@ impl Engine {
         if let Err(why) = self.bridge.take_events(events) {
             log_line!(self.log, "error: libtorrent's events could not be read: {why}");
         }
+        // One by one: what one panic loses must not be a verdict that is told once, or a caller's command.
+        let mut defects = 0;
         for event in events.drain(..) {
-            self.event(event);
+            defects += u32::from(catch_unwind(AssertUnwindSafe(|| self.event(event))).is_err());
         }
         for command in self.inbox.take() {
-            self.command(command);
+            defects += u32::from(catch_unwind(AssertUnwindSafe(|| self.command(command))).is_err());
+        }
+        if defects > 0 {
+            log_line!(self.log, "error: a defect in the engine was caught; playback goes on");
         }
         let now = self.now();
         self.reach_out(now);

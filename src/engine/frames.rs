@@ -17,7 +17,7 @@ pub const FRAME_LEN: usize = 128 * 1024;
 /// takes up to twice the time where source and destination lie differently within a cache line of 64 bytes.
 pub const PAGE_LEN: usize = 4096;
 
-/// Buffers kept for later: what two server threads have in hand at once, being filled and being sent.
+/// Buffers kept for later: what a few transfers have in hand at once, being filled and being sent.
 const KEPT: usize = 4;
 
 /// The buffers nobody uses at the moment.

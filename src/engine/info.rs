@@ -21,6 +21,8 @@ const WINDOW_MOST: usize = 8;
 /// Askings of a block at a time, and how old they have to be before there are more.
 const COPIES: usize = 2;
 const PATIENCE: Duration = Duration::from_millis(100);
+/// All sizes that are collected at a time, together: who claims is not who has.
+const MOST_CLAIMED: usize = 64 << 20;
 /// An asking without an answer is forgotten.
 const GIVEN_UP: Duration = Duration::from_secs(3);
 
@@ -82,13 +84,27 @@ impl Info {
         self.begun = true;
         self.givers.insert(peer, Giver { size, window: WINDOW, asked, barred: false });
         let key = self.key(peer, size);
-        self.wholes.entry(key).or_insert_with(|| Whole::new(size));
+        self.collect(key, size);
+    }
+
+    /// Begins to collect metadata of `size` bytes, unless so much is being collected that it must be lies.
+    fn collect(&mut self, key: Key, size: usize) {
+        let claimed: usize = self.wholes.values().map(|whole| whole.size).sum();
+        if claimed + size <= MOST_CLAIMED {
+            self.wholes.entry(key).or_insert_with(|| Whole::new(size));
+        }
     }
 
     /// A connection has ended.
     pub fn gone(&mut self, peer: PeerId) {
         self.givers.remove(&peer);
         self.wholes.remove(&Key::Peer(peer));
+        // What nobody claims any more is not collected: sizes are anybody's to invent.
+        let givers = &self.givers;
+        self.wholes.retain(|key, _| match key {
+            Key::Size(size) => givers.values().any(|giver| giver.size == *size),
+            Key::Peer(_) => true,
+        });
     }
 
     /// A peer will not give a block; it is not asked again.
@@ -129,15 +145,14 @@ impl Info {
         let givers = self.wholes.remove(&key).map_or(Vec::new(), |whole| whole.givers);
         if let [liar] = givers[..] {
             self.refused(liar);
-            self.wholes.entry(key).or_insert_with(|| Whole::new(size));
+            self.collect(key, size);
             return;
         }
         self.apart = true;
         self.wholes.clear();
-        for (peer, giver) in &mut self.givers {
-            giver.asked.clear();
-            self.wholes.insert(Key::Peer(*peer), Whole::new(giver.size));
-        }
+        self.givers.values_mut().for_each(|giver| giver.asked.clear());
+        let claims: Vec<(PeerId, usize)> = self.givers.iter().map(|(id, giver)| (*id, giver.size)).collect();
+        claims.into_iter().for_each(|(peer, size)| self.collect(Key::Peer(peer), size));
     }
 
     /// What to ask for now: pairs of peer and block.

@@ -150,3 +150,20 @@ proptest! {
         prop_assert!(fetch(&kinds, size).is_some());
     }
 }
+
+#[test]
+fn what_nobody_claims_any_more_is_not_kept_and_claims_have_an_end() {
+    let mut info = Info::default();
+    for at in 0..200u32 {
+        let size = 10_000_000 - at;
+        info.has(PeerId(at), size, Duration::ZERO);
+        info.block(PeerId(at), 1, &[0; BLOCK]);
+        if at % 2 == 0 {
+            info.gone(PeerId(at));
+        }
+        let claimed: usize = info.wholes.values().map(|whole| whole.size).sum();
+        assert!(claimed <= MOST_CLAIMED, "{claimed}");
+    }
+    (0..200).for_each(|at| info.gone(PeerId(at)));
+    assert!(info.wholes.is_empty());
+}

@@ -195,6 +195,11 @@ impl Engine {
         if let Some(error) = &torrent.error {
             return Step::Done(Err(Error::Storage(error.clone())));
         }
+        if !torrent.checked {
+            // Again: a file was not what it was.
+            job.prepare.waiter.tell(0.2, || "Checking what is on disk…".into());
+            return Step::Wait;
+        }
         let begun = job.metadata_at.max(torrent.checked_at).unwrap_or(job.prepare.called);
         let waited = now.saturating_sub(job.prepare.called);
         if job.prepare.role == Role::Background && job.stream.is_some() && waited > BACKGROUND_LIMIT {

@@ -309,7 +309,8 @@ impl Session {
         }
     }
 
-    /// Ends everything. Blocked calls return `ShuttingDown`; afterwards no thread of the session lives. Order: no new
+    /// Ends everything. Blocked calls return `ShuttingDown`; afterwards no thread of the session lives,
+    /// but libtorrent's where a dead name server holds it up. Order: no new
     /// calls; streams and HTTP; the engine's loop, which answers all who wait and saves; libtorrent; the disk thread;
     /// the runtime; the log, last.
     pub fn stop(&self) {

@@ -197,6 +197,7 @@ impl Torrent {
     pub fn moved(&mut self, id: u32, home: Home, windows: Windows) {
         self.id = id;
         self.home = Some(home);
+        self.save_pending = false;
         self.picker = Picker::new(windows);
         self.verdicts.restart();
         if std::mem::take(&mut self.wrong_pieces) > 0 {
@@ -222,7 +223,7 @@ impl Torrent {
             EventKind::Block | EventKind::BlockKept => {
                 self.meter.add(event.length, now);
                 // Blocks of unfinished pieces are kept over a restart too, and each write needs its look (storage).
-                self.unsaved = true;
+                self.unsaved |= event.kind == EventKind::Block;
                 Input::Block { peer, piece: event.piece, block, len: event.length }
             }
             EventKind::Reject => Input::Rejected { peer, piece: event.piece, block },
@@ -233,6 +234,11 @@ impl Torrent {
             }
             EventKind::PieceFailed => {
                 self.wrong_pieces += 1;
+                if self.deadlines.is_some() {
+                    // libtorrent asked for its blocks, and finds out itself whose fault it was.
+                    self.picker.on(Input::Failed(event.piece), now);
+                    return true;
+                }
                 self.verdicts.failed(bridge, self.id, &mut self.picker, event.piece, now);
                 return true;
             }
@@ -263,6 +269,8 @@ impl Torrent {
         if let Some(deadlines) = &mut self.deadlines {
             deadlines.begin(&meta.layout);
         }
+        // Before anybody is woken: a reader of the old descriptor would find the file damaged.
+        self.files.values().for_each(|file| file.reopen());
         match &self.shared {
             Some(shared) => shared.availability.replace(have),
             None => {
@@ -274,7 +282,6 @@ impl Torrent {
                 }));
             }
         }
-        self.files.values().for_each(|file| file.reopen());
         self.checked = true;
         self.checked_at = Some(now);
         self.unsaved = true;

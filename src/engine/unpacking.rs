@@ -106,8 +106,9 @@ impl Engine {
             }
         }
         let Some(at) = self.unpacking.iter().position(|one| one.key() == key) else { return };
-        let Unpacking { home, held, .. } = self.unpacking.remove(at);
-        let waits = self.torrents.iter().find(|(_, t)| t.key() == key && t.home.is_none());
+        let Unpacking { hashes, home, held } = self.unpacking.remove(at);
+        // By any of its hashes: a hybrid that was added by its second one keeps that as its key.
+        let waits = self.torrents.iter().find(|(_, t)| t.hashes.same(&hashes) && t.home.is_none());
         if let Some(id) = waits.map(|(id, _)| *id) {
             self.move_to(id, home);
         }

@@ -119,6 +119,10 @@ impl Piece {
 
     /// A block came. Answers who else was asked for it; `None` when it was here already.
     pub fn arrived(&mut self, block: u32, from: PeerId, now: Duration) -> Option<Vec<PeerId>> {
+        // Decided: all blocks count as here, whatever their slots say.
+        if self.judged {
+            return None;
+        }
         let slot = self.blocks.get_mut(block as usize)?;
         let Block::Open(asked) = slot else { return None };
         let mut others = std::mem::take(asked);
@@ -276,6 +280,18 @@ mod tests {
         piece.ask(0, PeerId(3));
         assert_eq!(piece.decide(Duration::ZERO), vec![(0, PeerId(3))]);
         assert!(piece.is_whole() && piece.unasked() == 0 && piece.asked().count() == 0);
+    }
+
+    #[test]
+    fn nothing_counts_after_the_decision() {
+        let mut piece = Piece::new(3);
+        piece.ask(0, PeerId(1));
+        assert_eq!(piece.decide(Duration::ZERO), [(0, PeerId(1))]);
+        // A block that was cancelled comes after all, and one that nobody was asked for.
+        assert_eq!(piece.arrived(0, PeerId(1), Duration::ZERO), None);
+        assert_eq!(piece.arrived(2, PeerId(2), Duration::ZERO), None);
+        assert!(piece.is_whole());
+        assert_eq!(piece.unasked(), 0);
     }
 
     #[test]

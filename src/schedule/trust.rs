@@ -2,10 +2,12 @@
 //!
 //! A v1 torrent has one hash for a whole piece: when it is wrong, any giver may be the liar. The retry is given to
 //! few peers, the least suspect ones: to one where nobody waits, to half of them where somebody does, because one
-//! alone may be slow; what the first half fails goes to the other. A piece that fails again with a single giver names it, and libtorrent, once the piece has
-//! passed, compares the blocks of the failed try and bans whoever sent another. While a failure is unresolved, new
-//! pieces that have time go to one peer each, so that every verdict is about one peer and no liar spoils the pieces
-//! of honest ones.
+//! alone may be slow; what the first half fails goes to the other. A piece that fails again with a single giver names it.
+//! While a failure is unresolved, new pieces that have time go to one peer each, so that every verdict is about one peer
+//! and no liar spoils the pieces of honest ones.
+//!
+//! This is for v2 torrents, where libtorrent compares the blocks of the failed try and bans whoever sent another. For the
+//! others `evidence` and `doubt` compare them.
 
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use super::plan::{Tier, Want};
 
 /// Blame for a piece that failed with one giver.
 const PROVEN: i32 = 16;
-/// Right pieces that must have come before pieces that have time are shared: libtorrent distrusts every giver of a
-/// wrong piece and bans after four, the honest ones too. Until the first piece has passed nothing is known of anyone.
+/// Right pieces that must have come before pieces that have time are shared: left to itself (v2) libtorrent distrusts
+/// every giver of a wrong piece and bans after four, the honest ones too.
 pub(super) const CAUTION_AT_FIRST: u32 = 0;
 /// The same after a wrong piece.
 pub(super) const CAUTION_AFTER_FAILURE: u32 = 16;

@@ -105,6 +105,21 @@ fn liars_never_get_a_byte_through() {
     }
 }
 
+#[test]
+fn libtorrents_own_deadlines_outlive_a_liar() {
+    let folder = Folder::new();
+    let liar = PeerSpec { corrupt: 0.2, ..peer(1_200_000, 20) };
+    let peers = [liar, peer(1_200_000, 20), peer(1_200_000, 20)];
+    let swarm = swarm(&folder, Kind::V1, 64, Album::flac(1, 3_000_000), &peers);
+    let file = swarm.files()[0].index;
+    let storage = Folder::new();
+    let host = Host::start_with(&storage, "[stream]\nscheduler = \"deadlines\"");
+    let stream = host.prepare_torrent(&swarm, file);
+    let bytes = get(host.session.http_port(), &host.path(&stream), None).rest();
+    assert_eq!(bytes.len() as u64, stream.file_len);
+    same_as_source(&swarm, file, 0, &bytes);
+}
+
 fn liars(kind: Kind) {
     let folder = Folder::new();
     let liar = PeerSpec { corrupt: 0.2, ..peer(1_200_000, 40) };
