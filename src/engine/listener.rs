@@ -96,18 +96,39 @@ impl Listener {
         self.read_position.max(self.head.audio_start()).min(self.stream.len().saturating_sub(1))
     }
 
+    /// What readers wait for, in torrent bytes.
+    fn waited(&self) -> Vec<Range<u64>> {
+        let base = self.stream.span.start;
+        let span = |from: u64, end: u64| base + from..base + end.min(from + WAITING_SPAN);
+        let transfers = self.stream.transfers();
+        let blocked =
+            transfers.iter().filter(|t| t.is_blocked()).map(|t| span(t.position(), t.end_position()));
+        blocked.filter(|span| !self.stream.torrent.availability.has(span)).collect()
+    }
+
+    /// What it wants while only the necessary is fetched: a main stream all it plays, a background stream no more than
+    /// what somebody already waits for.
+    pub fn spare_demands(&mut self) -> Vec<Demand> {
+        if self.is_main() {
+            return vec![self.demand()];
+        }
+        let alone = |span: Range<u64>| Demand {
+            rank: Rank::Background,
+            position: span.start,
+            file: span.clone(),
+            now: vec![span],
+            byte_rate: None,
+        };
+        self.waited().into_iter().map(alone).collect()
+    }
+
     /// What the stream wants now, in torrent bytes.
     pub fn demand(&mut self) -> Demand {
         let base = self.stream.span.start;
         let position = self.position();
         let mut now: Vec<Range<u64>> = self.starting.iter().map(|s| base + s.start..base + s.end).collect();
-        for transfer in self.stream.transfers().iter().filter(|t| t.is_blocked()) {
-            let from = transfer.position();
-            let until = transfer.end_position().min(from + WAITING_SPAN);
-            now.push(base + from..base + until);
-        }
-        let availability = &self.stream.torrent.availability;
-        now.retain(|span| !availability.has(span));
+        now.retain(|span| !self.stream.torrent.availability.has(span));
+        now.extend(self.waited());
         Demand {
             rank: if self.is_main() { Rank::Main } else { Rank::Background },
             file: self.stream.span.clone(),

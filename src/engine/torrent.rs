@@ -325,13 +325,12 @@ impl Torrent {
         self.picker.set_essential_only(sparing);
         let mut demands: Vec<(u64, Demand)> = Vec::new();
         for listener in &mut self.listeners {
-            demands.push((listener.stream.main_serial.load(Ordering::Relaxed), listener.demand()));
+            let serial = listener.stream.main_serial.load(Ordering::Relaxed);
+            let wanted = if sparing { listener.spare_demands() } else { vec![listener.demand()] };
+            demands.extend(wanted.into_iter().map(|demand| (serial, demand)));
         }
-        if let Some(next) = self.next_track(warm_up) {
+        if let Some(next) = self.next_track(warm_up).filter(|_| !sparing) {
             demands.push((0, next));
-        }
-        if sparing {
-            demands.retain(|(_, demand)| demand.rank == Rank::Main);
         }
         for span in &self.probes {
             let now = vec![span.clone()];

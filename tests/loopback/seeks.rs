@@ -82,3 +82,21 @@ fn release_ends_a_transfer_at_once() {
     assert!(old.until_cut_bytes().len() < 7_000_000);
     assert_eq!(get(stage.host.session.http_port(), &stage.host.path(&stage.stream), None).status, 404);
 }
+
+/// With the cache over its limit only what is needed is fetched. What a reader waits for is needed, also when it only
+/// probes a stream that is not the one that plays.
+#[test]
+fn a_probe_of_a_background_stream_is_answered_while_the_cache_is_over_its_limit() {
+    let folders = [Folder::new(), Folder::new()];
+    let swarm = swarm(&folders[0], Kind::V1, 64, Album::flac(2, 8_000_000), &[peer(1_000_000, 10)]);
+    let host = Host::start_with(&folders[1], "[cache]\nmax_bytes = 1000000");
+    let input = Input { magnet: None, torrent: Some(&swarm.torrent().bytes) };
+    let background = host.prepare(input, swarm.files()[1].index, Role::Background).expect("prepare");
+    let playing = host.prepare_torrent(&swarm, swarm.files()[0].index);
+    let port = host.session.http_port();
+    let mut answer = get(port, &host.path(&playing), Some("bytes=0-"));
+    answer.take(2_000_000);
+    until_logged(&host, "all of it is in use");
+    let probe = get(port, &host.path(&background), Some("bytes=5000000-5000099")).rest();
+    same_as_source(&swarm, swarm.files()[1].index, 5_000_000, &probe);
+}
