@@ -167,11 +167,21 @@ std::pair<int, Bytes> get(const std::string &url, const std::string &range) {
 void play(const std::shared_ptr<Session> &session, const Bytes &torrent, const VozduxanFileEntry &file, bool main) {
   const auto thread = std::this_thread::get_id();
   float last = 0;
-  const auto stream = session->prepare(torrent, file.index, main, [&](float share, const std::string &status) {
+  const auto told = [&](float share, const std::string &status) {
     must(std::this_thread::get_id() == thread, "progress comes on the thread that prepares");
     must(share >= last && share <= 1 && !status.empty(), "progress goes forward: " + status);
     last = share;
-  });
+  };
+  std::unique_ptr<Stream> stream;
+  while (!stream) {
+    try {
+      stream = session->prepare(torrent, file.index, main, told);
+    } catch (const Failed &failed) {
+      /* A main prepare ends what is being prepared of its torrent: the background one has to come again. */
+      if (main || std::string(failed.what()).find("superseded") == std::string::npos) throw;
+      last = 0;
+    }
+  }
   const Bytes whole = original(file.name);
   must(stream->size() == whole.size(), file.name);
 
