@@ -135,7 +135,7 @@ impl Engine {
         let mut events = Vec::new();
         while !self.stopping {
             let now = self.now();
-            let looks = self.torrents.values().filter_map(|t| t.next_look(now));
+            let looks = self.torrents.values().filter_map(|t| t.look_at);
             let look = looks.chain(self.reach.next_look()).chain(self.next_leaving()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
@@ -170,12 +170,15 @@ impl Engine {
         let due: Vec<u32> = self
             .torrents
             .iter()
-            .filter(|(id, t)| self.touched.contains(id) || t.next_look(now).is_some())
+            .filter(|(id, t)| self.touched.contains(id) || t.look_at.is_some_and(|at| at <= now))
             .map(|(id, _)| *id)
             .collect();
         self.touched.clear();
         for id in due {
             self.settle(id);
+            if let Some(torrent) = self.torrents.get_mut(&id) {
+                torrent.look_at = torrent.next_look(now);
+            }
         }
     }
 
@@ -342,6 +345,14 @@ impl Engine {
                 }
                 // Without a home it was checked at a place that is not its own.
                 if let Some(torrent) = self.torrents.get_mut(&id).filter(|t| t.home.is_some()) {
+                    if std::mem::take(&mut torrent.check_failed) {
+                        // Pieces that could not be read passed for missing. While the disk is in trouble the next
+                        // check waits for its end (`recover`).
+                        if torrent.disk_trouble.is_none() {
+                            self.bridge.recheck(id);
+                        }
+                        return;
+                    }
                     torrent.begin(&event.data, now);
                     self.bridge.start_torrent(id);
                 }
@@ -369,6 +380,7 @@ impl Engine {
                         event.text
                     );
                 }
+                torrent.check_failed |= !torrent.checked;
                 // The first reason counts: what could not be written cannot be read or hashed either.
                 if torrent.disk_trouble.replace(now).is_none() {
                     torrent.error = Some(format!("{what}: {}", event.text));

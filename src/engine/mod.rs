@@ -41,6 +41,7 @@ mod tuning;
 mod unpacking;
 mod verdicts;
 mod waiter;
+mod wire;
 
 pub use config::{Config, DEFAULT_CACHE_MAX_BYTES, DEFAULT_CACHE_TTL_SECS};
 pub use error::Error;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::bridge::{self, Bridge, Event, EventKind};
 use crate::media;
 use crate::schedule::bits::Bits;
-use crate::schedule::deadlines::{Deadlines, Order};
+use crate::schedule::deadlines::Deadlines;
 use crate::schedule::layout::BLOCK_LEN;
 use crate::schedule::peer::PeerId;
 use crate::schedule::picker::{Command, Input, Picker};
@@ -26,6 +26,7 @@ use super::prepare::Job;
 use super::streams::TorrentShared;
 use super::verdicts::Verdicts;
 use super::waiter::Promise;
+use super::wire::{order, wire};
 use super::{FileEntry, file_entries};
 
 /// Resume data is asked for at most this often while pieces come.
@@ -82,12 +83,16 @@ pub struct Torrent {
     pub idle_since: Option<Duration>,
     /// Received blocks.
     pub meter: Meter,
+    /// When it is looked at next although nothing happens.
+    pub look_at: Option<Duration>,
     /// What trackers said.
     pub trackers: Trackers,
     /// It was added with the public trackers, before it was known whether it is private.
     pub is_public: bool,
     /// Why libtorrent stopped it, if it did.
     pub error: Option<String>,
+    /// The disk failed while files were checked: what that check finds is not all that is there.
+    pub check_failed: bool,
     /// Since when the disk refuses to take data.
     pub disk_trouble: Option<Duration>,
     /// Pieces whose hash was wrong since it was added.
@@ -132,9 +137,11 @@ impl Torrent {
             lists: Vec::new(),
             idle_since: None,
             meter: Meter::default(),
+            look_at: None,
             trackers: Trackers::default(),
             is_public: false,
             error: None,
+            check_failed: false,
             disk_trouble: None,
             wrong_pieces: 0,
             verdicts: Verdicts::default(),
@@ -222,7 +229,7 @@ impl Torrent {
             EventKind::PeerHave => Input::Has(peer, event.piece),
             EventKind::Block | EventKind::BlockKept => {
                 self.meter.add(event.length, now);
-                // Blocks of unfinished pieces are kept over a restart too, and each write needs its look (storage).
+                // Blocks of unfinished pieces are kept over a restart too.
                 self.unsaved |= event.kind == EventKind::Block;
                 Input::Block { peer, piece: event.piece, block, len: event.length }
             }
@@ -307,6 +314,7 @@ impl Torrent {
     /// Goes on after disk trouble: whatever was on its way is asked for again.
     pub fn recover(&mut self, bridge: &Bridge) {
         self.disk_trouble = None;
+        self.check_failed = false;
         self.error = None;
         bridge.recover(self.id);
         if !self.checked {
@@ -462,33 +470,4 @@ impl Torrent {
         }
         look
     }
-}
-
-/// A deadline as the bridge tells it.
-fn order(order: &Order) -> bridge::PieceOrder {
-    bridge::PieceOrder {
-        piece: order.piece,
-        priority: order.priority,
-        deadline_ms: order.deadline_ms.unwrap_or(-1),
-        release: order.release,
-    }
-}
-
-/// A picker's command as the bridge sends it.
-fn wire(command: &Command, meta: Option<&Meta>) -> Option<bridge::Command> {
-    let layout = &meta?.layout;
-    let message = |kind, peer: &PeerId, piece: u32, block: u32| bridge::Command {
-        kind,
-        peer: peer.0,
-        piece,
-        offset: block * BLOCK_LEN,
-        length: layout.block_len(piece, block),
-    };
-    Some(match command {
-        Command::Request { peer, piece, block } => {
-            message(bridge::CommandKind::Request, peer, *piece, *block)
-        }
-        Command::Cancel { peer, piece, block } => message(bridge::CommandKind::Cancel, peer, *piece, *block),
-        Command::Drop(peer) => message(bridge::CommandKind::Disconnect, peer, 0, 0),
-    })
 }
