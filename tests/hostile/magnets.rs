@@ -216,7 +216,9 @@ fn a_second_link_to_a_known_torrent_leads_no_further_than_the_first() {
         host.destroy();
     });
     let heard = service.heard();
-    assert!(heard.iter().all(|line| line.starts_with("GET /announce/")), "{heard:?}");
+    // Connections that the end cut before they said anything are empty.
+    let wrong = heard.iter().find(|line| !line.is_empty() && !line.starts_with("GET /announce/"));
+    assert_eq!(wrong, None);
     assert!(heard.len() <= 2 * 64, "{} announces", heard.len());
 }
 
