@@ -40,18 +40,7 @@ pub struct Browser {
 
 impl Browser {
     pub fn start() -> Self {
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = Running::start(&mut command);
-        let mut output = BufReader::new(driver.0.stdout.take().expect("piped"));
-        let port = loop {
-            let mut line = String::new();
-            assert!(output.read_line(&mut line).expect("text") > 0, "chromedriver ended");
-            let port = line.trim_end().strip_prefix("ChromeDriver was started successfully on port ");
-            if let Some(port) = port {
-                break port.trim_end_matches('.').parse().expect("a port");
-            }
-        };
+        let (driver, output, port) = start_driver();
         let profile = Folder::new();
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
         arguments.push(format!("--user-data-dir={}", profile.0.display()));
@@ -86,6 +75,34 @@ impl Drop for Browser {
         // Ends the browser, before its driver is ended; a failure would be that of a browser that has ended itself.
         let _ = call(self.port, "DELETE", &format!("/session/{}", self.session), &Value::Null);
     }
+}
+
+/// A driver that listens, the rest of its output, and its port.
+///
+/// It takes a port that is free on 127.0.0.1 and ends when the same one is not free on [::1]; beside tests that listen
+/// on many ports that happens now and then, and means nothing.
+fn start_driver() -> (Running, BufReader<ChildStdout>, u16) {
+    const TRIES: u32 = 5;
+    let mut said = String::new();
+    for _ in 0..TRIES {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = Running::start(&mut command);
+        let mut output = BufReader::new(driver.0.stdout.take().expect("piped"));
+        loop {
+            let mut line = String::new();
+            if output.read_line(&mut line).expect("text") == 0 {
+                said += &format!("it ended ({:?})\n", driver.0.wait());
+                break;
+            }
+            let port = line.trim_end().strip_prefix("ChromeDriver was started successfully on port ");
+            if let Some(port) = port {
+                return (driver, output, port.trim_end_matches('.').parse().expect("a port"));
+            }
+            said += &line;
+        }
+    }
+    panic!("chromedriver does not start, {TRIES} times:\n{said}");
 }
 
 /// One request to chromedriver; the value it answers, or the text of its error.
