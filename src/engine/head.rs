@@ -15,7 +15,20 @@ pub struct Head {
     facts: Facts,
     /// What the examination needs to go on; `None`: it is done.
     missing: Option<Range<u64>>,
+    foreseen: Foreseen,
 }
+
+/// What blocks say that came, but whose piece is not whole: good to plan by, since a wrong guess costs a detour only.
+/// A whole piece of a few megabytes takes seconds; its first block says at once where a player will look next.
+struct Foreseen {
+    /// What looking further needs; `None`: nothing more can be seen.
+    missing: Option<Range<u64>>,
+    /// What players read at the end of the file before the first sound.
+    tail: Option<Range<u64>>,
+}
+
+/// A tail that nobody has verified is fetched up to this length: the index of an hour of music is shorter.
+const FORESEEN_TAIL: u64 = 2 * 1024 * 1024;
 
 /// What a start waits for, in file bytes.
 pub struct Need {
@@ -23,6 +36,20 @@ pub struct Need {
     pub required: Vec<Range<u64>>,
     /// Fetched beside them.
     pub beside: Vec<Range<u64>>,
+}
+
+/// Bytes of a file that came, verified or not.
+struct Arrived<'a> {
+    stream: &'a Stream,
+    copy: &'a dyn Fn(Range<u64>) -> Option<Vec<u8>>,
+}
+
+impl media::Bytes for Arrived<'_> {
+    fn get(&self, span: Range<u64>) -> Option<Cow<'_, [u8]>> {
+        let base = self.stream.span.start;
+        let copied = || (self.copy)(base + span.start..base + span.end).map(Cow::Owned);
+        Verified(self.stream).get(span.clone()).map(|bytes| Cow::Owned(bytes.into_owned())).or_else(copied)
+    }
 }
 
 /// Verified bytes of a stream.
@@ -44,7 +71,25 @@ impl Head {
     /// What can be guessed by the file's name.
     pub fn new(media: MediaType, len: u64) -> Self {
         let facts = media::first_guess(media.kind, len);
-        Self { kind: media.kind, len, facts, missing: Some(0..len.min(1)) }
+        let first = 0..len.min(1);
+        let foreseen = Foreseen { missing: Some(first.clone()), tail: None };
+        Self { kind: media.kind, len, facts, missing: Some(first), foreseen }
+    }
+
+    /// Looks at what came and is not verified. `copy`: bytes of the torrent, in torrent offsets, if all are here.
+    pub fn foresee(&mut self, stream: &Stream, copy: &dyn Fn(Range<u64>) -> Option<Vec<u8>>) {
+        let (Some(_), Some(missing)) = (&self.missing, &self.foreseen.missing) else { return };
+        let bytes = Arrived { stream, copy };
+        // All that is missing, and not its beginning: this is asked with every block that comes.
+        if self.len == 0 || media::Bytes::get(&bytes, missing.clone()).is_none() {
+            return;
+        }
+        let (facts, missing) = match media::examine(self.kind, self.len, &bytes) {
+            Examination::Needs { span, so_far } => (so_far, Some(span)),
+            Examination::Done(facts) => (facts, None),
+        };
+        let tail = facts.tail.map(|tail| tail.start..tail.end.min(tail.start + FORESEEN_TAIL));
+        self.foreseen = Foreseen { missing, tail };
     }
 
     /// Looks again at the verified bytes.
@@ -82,16 +127,17 @@ impl Head {
         let prebuffer = needed(rate, self.byte_rate(), peers, bounds);
         let mut required = vec![audio..(audio + prebuffer).min(self.len)];
         let mut beside = Vec::new();
-        // An index at the end of the file is part of the head: without it nothing can be decoded.
-        let tail_first = self.kind == Kind::Mp4;
+        // In MP4 all before the music says where the music is. An index behind it is read by the player itself, which
+        // takes its time to start: what it reads first is here by then, and the index on its way.
+        let is_before = self.kind == Kind::Mp4 && self.facts.tail.is_none();
         if let Some(missing) = &self.missing {
             let missing = missing.start..missing.end.min(self.len);
-            if tail_first || missing.start < audio + prebuffer { &mut required } else { &mut beside }
+            if is_before || missing.start < audio + prebuffer { &mut required } else { &mut beside }
                 .push(missing);
+            beside.extend(self.foreseen.missing.clone());
+            beside.extend(self.foreseen.tail.clone());
         }
-        if let Some(tail) = &self.facts.tail {
-            if tail_first { &mut required } else { &mut beside }.push(tail.clone());
-        }
+        beside.extend(self.facts.tail.clone());
         required.retain(|span| span.start < span.end);
         beside.retain(|span| span.start < span.end);
         Need { required, beside }

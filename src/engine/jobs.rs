@@ -59,8 +59,10 @@ impl Engine {
     /// Lets the headers of open streams be read as far as they are here.
     fn refresh_heads(&mut self, id: u32) {
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
-        for listener in &mut torrent.listeners {
+        let Torrent { listeners, verdicts, meta: Some(meta), .. } = torrent else { return };
+        for listener in listeners {
             listener.head.update(&listener.stream);
+            listener.head.foresee(&listener.stream, &|span| verdicts.copy(&meta.layout, span));
         }
     }
 

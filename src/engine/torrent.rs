@@ -98,7 +98,7 @@ pub struct Torrent {
     /// Pieces whose hash was wrong since it was added.
     pub wrong_pieces: u32,
     /// Copies of blocks, and which of them are right.
-    verdicts: Verdicts,
+    pub(super) verdicts: Verdicts,
     /// Background streams wait: a main stream of another torrent needs the line.
     pub held_back: bool,
     /// The log says so already; until data comes through again.

@@ -92,6 +92,13 @@ impl Evidence {
         }
     }
 
+    /// The first copy of a block, right or wrong.
+    #[must_use]
+    pub fn copy(&self, piece: u32, block: u32) -> Option<&[u8]> {
+        let versions = self.cases.get(&piece)?.blocks.get(block as usize)?;
+        versions.first().map(|version| &version.bytes[..])
+    }
+
     /// libtorrent found the first copies wrong. False when not all blocks are known.
     pub fn refuted(&mut self, piece: u32) -> bool {
         let Some(case) = self.cases.get_mut(&piece) else { return false };
