@@ -1,6 +1,7 @@
 // The one queue between libtorrent's threads and the engine's.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -33,6 +34,7 @@ class EventQueue {
       of_this += bytes;
       of_all_ += bytes;
       events_.push_back(std::move(event));
+      if (quiet_) return true;
     }
     changed_.notify_one();
     return true;
@@ -42,6 +44,7 @@ class EventQueue {
     {
       std::lock_guard<std::mutex> const hold(mutex_);
       events_.push_back(std::move(event));
+      if (quiet_) return;
     }
     changed_.notify_one();
   }
@@ -52,6 +55,7 @@ class EventQueue {
     {
       std::lock_guard<std::mutex> const hold(mutex_);
       alerts_ = true;
+      if (quiet_) return;
     }
     changed_.notify_one();
   }
@@ -64,9 +68,17 @@ class EventQueue {
     changed_.notify_one();
   }
 
-  bool wait(std::chrono::milliseconds const time) {
+  // Waits until something is there, or for `time`. For the first `quiet` of it only `wake` counts: what comes meanwhile is
+  // taken together, and neither thread pays for a wake-up each.
+  bool wait(std::chrono::milliseconds const quiet, std::chrono::milliseconds const time) {
     std::unique_lock<std::mutex> hold(mutex_);
-    return changed_.wait_for(hold, time, [this] { return woken_ || alerts_ || !events_.empty(); });
+    if (quiet.count() > 0) {
+      quiet_ = true;
+      changed_.wait_for(hold, std::min(quiet, time), [this] { return woken_; });
+      quiet_ = false;
+    }
+    return changed_.wait_for(hold, std::max(time - quiet, std::chrono::milliseconds(0)),
+                             [this] { return woken_ || alerts_ || !events_.empty(); });
   }
 
   // Takes everything; says whether alerts wait beside the events.
@@ -90,6 +102,8 @@ class EventQueue {
   std::size_t of_all_ = 0;
   bool alerts_ = false;
   bool woken_ = false;
+  // The engine's thread waits, and not for events.
+  bool quiet_ = false;
 };
 
 inline Event make_event(EventKind const kind, std::uint32_t const torrent) {

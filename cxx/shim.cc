@@ -111,8 +111,8 @@ Shim::~Shim() { shut_down(); }
 
 std::unique_ptr<Shim> new_shim(SessionOptions const& options) { return std::make_unique<Shim>(options); }
 
-bool Shim::wait(std::uint32_t const milliseconds) const {
-  return state_->events->wait(std::chrono::milliseconds(milliseconds));
+bool Shim::wait(std::uint32_t const quiet_ms, std::uint32_t const milliseconds) const {
+  return state_->events->wait(std::chrono::milliseconds(quiet_ms), std::chrono::milliseconds(milliseconds));
 }
 
 void Shim::wake() const { state_->events->wake(); }

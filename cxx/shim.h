@@ -31,7 +31,7 @@ class Shim {
   Shim(Shim const&) = delete;
   Shim& operator=(Shim const&) = delete;
 
-  bool wait(std::uint32_t milliseconds) const;
+  bool wait(std::uint32_t quiet_ms, std::uint32_t milliseconds) const;
   void wake() const;
   void take_events(rust::Vec<Event>& events) const;
 

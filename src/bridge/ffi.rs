@@ -200,7 +200,7 @@ pub mod raw {
         fn inspect_resume(bytes: &[u8]) -> Result<Metadata>;
 
         /// Waits until events are there or wake was called; false when the time ran out.
-        fn wait(self: &Shim, milliseconds: u32) -> bool;
+        fn wait(self: &Shim, quiet_ms: u32, milliseconds: u32) -> bool;
         fn wake(self: &Shim);
         fn take_events(self: &Shim, events: &mut Vec<Event>) -> Result<()>;
 

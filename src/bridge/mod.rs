@@ -43,9 +43,11 @@ impl Bridge {
         Ok(Self { shim: raw::new_shim(&options).map_err(|e| e.to_string())? })
     }
 
-    /// Waits until events are there or [`Bridge::wake`] was called; false when `time` ran out.
-    pub fn wait(&self, time: Duration) -> bool {
-        self.shim.wait(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+    /// Waits until events are there or [`Bridge::wake`] was called; false when `time` ran out. For the first `quiet` of
+    /// it events only gather: fewer wake-ups on both sides, for those who can wait. Whole milliseconds.
+    pub fn wait(&self, quiet: Duration, time: Duration) -> bool {
+        let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        self.shim.wait(milliseconds(quiet), milliseconds(time))
     }
 
     /// Ends a wait early.

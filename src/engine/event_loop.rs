@@ -32,6 +32,9 @@ use super::{Error, Role};
 
 /// Longest sleep, so that a lost wake-up could never last.
 const LONGEST: Duration = Duration::from_secs(30);
+/// How long events gather while nobody waits for anything. Every block is an event, and at 40 MB/s they are one each
+/// 0.4 ms; peers have requests for more than this before they run dry (`schedule/pace.rs`).
+const GATHER: Duration = Duration::from_millis(5);
 /// How long the end waits for resume data.
 const LAST_SAVE: Duration = Duration::from_millis(1500);
 
@@ -139,7 +142,9 @@ impl Engine {
             let look = looks.chain(self.reach.next_look()).chain(self.next_leaving()).min();
             let sleep = look.map_or(LONGEST, |at| at.saturating_sub(now)).min(LONGEST);
             // libtorrent's clock has milliseconds; rounding down would spin.
-            self.bridge.wait(sleep + Duration::from_micros(999));
+            let at_ease = self.torrents.values().all(Torrent::is_at_ease);
+            let quiet = if at_ease { GATHER } else { Duration::ZERO };
+            self.bridge.wait(quiet, sleep + Duration::from_micros(999));
             let round = catch_unwind(AssertUnwindSafe(|| self.round(&mut events)));
             if round.is_err() {
                 events.clear();
@@ -419,7 +424,8 @@ impl Engine {
         self.refuse_held();
         let deadline = self.now() + LAST_SAVE;
         while !waiting.is_empty() && self.now() < deadline {
-            self.bridge.wait(deadline.saturating_sub(self.now()).min(Duration::from_millis(100)));
+            self.bridge
+                .wait(Duration::ZERO, deadline.saturating_sub(self.now()).min(Duration::from_millis(100)));
             let _ = self.bridge.take_events(events);
             for event in events.drain(..) {
                 if matches!(event.kind, EventKind::ResumeData | EventKind::ResumeFailed) {

@@ -167,6 +167,12 @@ impl Torrent {
         !self.listeners.is_empty() || !self.jobs.is_empty() || !self.lists.is_empty()
     }
 
+    /// Whether nobody waits for anything of it: what happens may be looked at a few milliseconds later.
+    pub fn is_at_ease(&self) -> bool {
+        let is_waited_for = !self.jobs.is_empty() || !self.lists.is_empty() || !self.probes.is_empty();
+        !is_waited_for && (self.listeners.is_empty() || self.checked && self.picker.waited() == 0)
+    }
+
     /// Whether a main stream of it is short of music and being fed: others had better not take its line.
     pub fn is_hungry(&self) -> bool {
         self.meter.is_running() && self.picker.is_hungry() && self.listeners.iter().any(Listener::is_main)

@@ -146,7 +146,8 @@ impl Picker {
 
     /// How many of the plan's first pieces are waited for, with nothing more urgent before them. A background
     /// stream's start is among them only when the main stream lacks nothing of its window.
-    pub(super) fn waited(&self) -> usize {
+    #[must_use]
+    pub fn waited(&self) -> usize {
         self.plan.wants.iter().take_while(|want| want.tier == Tier::Now).count()
     }
 
