@@ -10,9 +10,14 @@ use crate::schedule::plan::{Demand, Rank};
 use super::head::Head;
 use super::progress::PLAYBACK;
 use super::streams::Stream;
+use super::transfer::Transfer;
 
 /// A waiting transfer wants this much at once, so that a player's next reads do not wait one by one.
 const WAITING_SPAN: u64 = 64 * 1024;
+
+/// A main stream whose position has stood still for this long, while a newer one plays, is not being heard: the player
+/// was paused, or has gone on to the newer one without a release yet.
+const ASLEEP: Duration = Duration::from_secs(5);
 
 /// Music that is waited for longer than this is a stall.
 const STALL: Duration = Duration::from_secs(1);
@@ -42,8 +47,10 @@ pub struct Listener {
     read_position: u64,
     /// Playback's place at the last look.
     last_position: Option<u64>,
-    /// How long a reader had been waiting at the last look.
-    waits: Duration,
+    /// The place that was last wanted, and since when.
+    stands: Option<(u64, Duration)>,
+    /// At the last look: in how long the wait of a reader becomes a stall; `None`: nobody waits.
+    stalls_in: Option<Duration>,
     /// The log says that it stalls, since then.
     stalled_since: Option<Duration>,
 }
@@ -58,7 +65,8 @@ impl Listener {
             ready: false,
             read_position: 0,
             last_position: None,
-            waits: Duration::ZERO,
+            stands: None,
+            stalls_in: None,
             stalled_since: None,
         }
     }
@@ -108,9 +116,9 @@ impl Listener {
 
     /// What it wants while only the necessary is fetched: a main stream all it plays, a background stream no more than
     /// what somebody already waits for.
-    pub fn spare_demands(&mut self) -> Vec<Demand> {
+    pub fn spare_demands(&mut self, newest: u64, now: Duration) -> Vec<Demand> {
         if self.is_main() {
-            return vec![self.demand()];
+            return vec![self.demand(newest, now)];
         }
         let alone = |span: Range<u64>| Demand {
             rank: Rank::Background,
@@ -122,19 +130,35 @@ impl Listener {
         self.waited().into_iter().map(alone).collect()
     }
 
-    /// What the stream wants now, in torrent bytes.
-    pub fn demand(&mut self) -> Demand {
+    /// What the stream wants now, in torrent bytes. `newest`: the serial of the newest main stream of the torrent.
+    pub fn demand(&mut self, newest: u64, now: Duration) -> Demand {
         let base = self.stream.span.start;
         let position = self.position();
-        let mut now: Vec<Range<u64>> = self.starting.iter().map(|s| base + s.start..base + s.end).collect();
-        now.retain(|span| !self.stream.torrent.availability.has(span));
-        now.extend(self.waited());
+        let mut wanted: Vec<Range<u64>> =
+            self.starting.iter().map(|s| base + s.start..base + s.end).collect();
+        wanted.retain(|span| !self.stream.torrent.availability.has(span));
+        wanted.extend(self.waited());
+        let is_awake = self.is_awake(position, !wanted.is_empty(), newest, now);
         Demand {
-            rank: if self.is_main() { Rank::Main } else { Rank::Background },
+            rank: if self.is_main() && is_awake { Rank::Main } else { Rank::Background },
             file: self.stream.span.clone(),
             position: base + position,
-            now,
+            now: wanted,
             byte_rate: Some(self.head.byte_rate()),
+        }
+    }
+
+    /// Whether it is being heard, as far as can be told; the newest main stream always counts as such.
+    fn is_awake(&mut self, position: u64, is_waiting: bool, newest: u64, now: Duration) -> bool {
+        match self.stands {
+            Some((at, since)) if at == position && !is_waiting => {
+                let serial = self.stream.main_serial.load(Ordering::Relaxed);
+                serial == newest || now.saturating_sub(since) < ASLEEP
+            }
+            _ => {
+                self.stands = Some((position, now));
+                true
+            }
         }
     }
 
@@ -147,14 +171,18 @@ impl Listener {
         self.last_position = Some(position);
         let clock = Instant::now();
         let transfers = self.stream.transfers();
-        let longest = transfers.iter().max_by_key(|t| t.blocked_for(clock));
-        self.waits = longest.map_or(Duration::ZERO, |t| t.blocked_for(clock));
+        let rate = self.head.byte_rate();
+        let silent = |t: &Transfer| clock.checked_duration_since(t.falls_silent(rate)?);
+        let longest = transfers.iter().filter_map(|t| Some((silent(t)?, t.position()))).max();
+        // A player that reads ahead waits before the music does.
+        let soonest = transfers.iter().filter_map(|t| t.falls_silent(rate)).min();
+        self.stalls_in = soonest.map(|at| (at + STALL).saturating_duration_since(clock));
         match (longest, self.stalled_since) {
-            (Some(transfer), None) if self.waits > STALL => {
-                self.stalled_since = Some(now.saturating_sub(self.waits));
-                return Some(Note::Stalled(transfer.position()));
+            (Some((time, at)), None) if time > STALL => {
+                self.stalled_since = Some(now.saturating_sub(time));
+                return Some(Note::Stalled(at));
             }
-            (_, Some(since)) if self.waits < STALL => {
+            (waits, Some(since)) if waits.is_none_or(|(time, _)| time < STALL) => {
                 self.stalled_since = None;
                 return Some(Note::Resumed(now.saturating_sub(since)));
             }
@@ -165,8 +193,8 @@ impl Listener {
 
     /// When a wait becomes a stall that the log has to tell.
     pub fn next_note(&self, now: Duration) -> Option<Duration> {
-        let waits = !self.waits.is_zero() && self.stalled_since.is_none();
-        waits.then(|| now + STALL.saturating_sub(self.waits) + Duration::from_millis(2))
+        let time = self.stalls_in.filter(|_| self.stalled_since.is_none())?;
+        Some(now + time + Duration::from_millis(2))
     }
 
     /// Whether every byte of the file is here.

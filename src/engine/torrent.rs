@@ -338,9 +338,15 @@ impl Torrent {
     pub fn fetch(&mut self, bridge: &Bridge, warm_up: bool, sparing: bool, now: Duration) {
         self.picker.set_essential_only(sparing);
         let mut demands: Vec<(u64, Demand)> = Vec::new();
+        let serial_of = |listener: &Listener| listener.stream.main_serial.load(Ordering::Relaxed);
+        let newest = self.listeners.iter().map(serial_of).max().unwrap_or(0);
         for listener in &mut self.listeners {
-            let serial = listener.stream.main_serial.load(Ordering::Relaxed);
-            let wanted = if sparing { listener.spare_demands() } else { vec![listener.demand()] };
+            let serial = serial_of(listener);
+            let wanted = if sparing {
+                listener.spare_demands(newest, now)
+            } else {
+                vec![listener.demand(newest, now)]
+            };
             demands.extend(wanted.into_iter().map(|demand| (serial, demand)));
         }
         if let Some(next) = self.next_track(warm_up).filter(|_| !sparing) {

@@ -101,6 +101,14 @@ impl Transfer {
         }
     }
 
+    /// While it waits for data: since when, or from when on, whoever hears what it handed over hears nothing, at
+    /// `byte_rate` bytes per second of music. A player that was paused meanwhile hears it longer.
+    pub fn falls_silent(&self, byte_rate: u64) -> Option<Instant> {
+        let waits = self.blocked.load(Ordering::Relaxed).checked_sub(1)?;
+        let music = Duration::from_secs_f64(self.sent() as f64 / byte_rate.max(1) as f64);
+        Some(self.born + music.max(Duration::from_millis(waits)))
+    }
+
     /// When it last handed something over.
     pub fn last_frame(&self) -> Instant {
         self.born + Duration::from_micros(self.last_frame.load(Ordering::Relaxed))

@@ -7,8 +7,9 @@
 //! | 2 | up to 60 | look-ahead |
 //! | 3 | the rest of the file | background |
 //!
-//! The main stream's tiers 0 to 2 go first, then what background streams need to start, then the rest of the main
-//! file, then the rest of the others. A piece that two streams want counts once, at its best place.
+//! The main streams' tiers 0 to 2 go first, then what background streams need to start, then the rest of the main
+//! files, then the rest of the others. A piece that two streams want counts once, at its best place. Streams of one rank
+//! share by due time: a window of one may hold megabytes, and the other would fall silent behind them.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -105,61 +106,53 @@ pub fn plan(demands: &[Demand], layout: &Layout, have: &Bits, windows: &Windows)
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
     let of = |rank: Rank| demands.iter().filter(move |demand| demand.rank == rank);
-    let mut add = |demand: &Demand, tiers: &[Tier]| {
-        for want in wants_of(demand, layout, windows, tiers) {
-            if !have.contains(want.piece) && seen.insert(want.piece) {
-                plan.wants.push(want);
-            }
+    let mut add = |rank: Rank, tier: Tier| {
+        let mut wants: Vec<Want> =
+            of(rank).flat_map(|demand| wants_of(demand, layout, windows, tier)).collect();
+        if tier != Tier::Now {
+            // Stable: what is due together, or at no known time, keeps the streams' order.
+            wants.sort_by_key(|want| want.due.unwrap_or_default());
         }
+        plan.wants
+            .extend(wants.into_iter().filter(|want| !have.contains(want.piece) && seen.insert(want.piece)));
     };
-    // Tier by tier over the streams of one rank, so that two listeners share.
     for tier in [Tier::Now, Tier::Urgent, Tier::Ahead] {
-        of(Rank::Main).for_each(|demand| add(demand, &[tier]));
+        add(Rank::Main, tier);
     }
     for tier in [Tier::Now, Tier::Urgent] {
-        of(Rank::Background).for_each(|demand| add(demand, &[tier]));
+        add(Rank::Background, tier);
     }
     of(Rank::Main).for_each(|demand| plan.rest.extend(rest_of(demand, layout)));
     of(Rank::Background).for_each(|demand| plan.rest.extend(rest_of(demand, layout)));
     plan
 }
 
-fn wants_of(demand: &Demand, layout: &Layout, windows: &Windows, tiers: &[Tier]) -> Vec<Want> {
+fn wants_of(demand: &Demand, layout: &Layout, windows: &Windows, tier: Tier) -> Vec<Want> {
     let file = layout.pieces_of(&demand.file);
-    let last = file.end;
     let first = layout.piece_at(demand.position).max(file.start);
     let due = |piece: u32| {
         let distance = layout.start_of(piece).saturating_sub(demand.position);
         let seconds = |rate: u64| distance as f64 / rate.max(1) as f64;
         demand.byte_rate.map(|rate| Duration::try_from_secs_f64(seconds(rate)).unwrap_or(Duration::MAX))
     };
-    let mut wants = Vec::new();
-    for tier in tiers {
-        match tier {
-            Tier::Now => {
-                for span in &demand.now {
-                    wants.extend(layout.pieces_of(span).map(|piece| Want {
-                        piece,
-                        tier: Tier::Now,
-                        due: Some(Duration::ZERO),
-                    }));
-                }
-            }
-            Tier::Urgent | Tier::Ahead => {
-                let end = last.min(first.saturating_add(windows.ahead_pieces));
-                for piece in first..end {
-                    let late = due(piece).is_some_and(|due| due > windows.urgent_time);
-                    let urgent = piece - first < windows.urgent_pieces && !late;
-                    let own = if urgent { Tier::Urgent } else { Tier::Ahead };
-                    if own == *tier {
-                        wants.push(Want { piece, tier: own, due: due(piece) });
-                    }
-                }
-            }
-            Tier::Rest => {}
+    match tier {
+        Tier::Now => {
+            let pieces = demand.now.iter().flat_map(|span| layout.pieces_of(span));
+            pieces.map(|piece| Want { piece, tier, due: Some(Duration::ZERO) }).collect()
         }
+        Tier::Urgent | Tier::Ahead => {
+            let pieces = first..file.end.min(first.saturating_add(windows.ahead_pieces));
+            let want = |piece: u32| {
+                let due = due(piece);
+                let late = due.is_some_and(|due| due > windows.urgent_time);
+                let urgent = piece - first < windows.urgent_pieces && !late;
+                let own = if urgent { Tier::Urgent } else { Tier::Ahead };
+                (own == tier).then_some(Want { piece, tier, due })
+            };
+            pieces.filter_map(want).collect()
+        }
+        Tier::Rest => Vec::new(),
     }
-    wants
 }
 
 /// From the position to the end, then from the beginning.
@@ -220,6 +213,23 @@ mod tests {
         assert_eq!(plan.wants[59].piece, 59);
         assert_eq!(plan.wants[60].piece, 500);
         assert_eq!(plan.rest[0], 0..500);
+    }
+
+    #[test]
+    fn two_that_play_share_by_due_time() {
+        let mut one = demand(Rank::Main, 0..50_000, 0);
+        let mut other = demand(Rank::Main, 50_000..100_000, 50_000);
+        one.byte_rate = Some(100); // a piece a second
+        other.byte_rate = Some(50);
+        let plan = plan(&[one, other], &layout(), &Bits::none(1000), &Windows::default());
+        let first: Vec<u32> = plan.wants.iter().take(6).map(|want| want.piece).collect();
+        assert_eq!(first, [0, 500, 1, 2, 501, 3]);
+        let sorted = |tier| {
+            let dues: Vec<_> =
+                plan.wants.iter().filter(|want| want.tier == tier).map(|want| want.due).collect();
+            dues.is_sorted()
+        };
+        assert!(sorted(Tier::Urgent) && sorted(Tier::Ahead));
     }
 
     proptest! {
