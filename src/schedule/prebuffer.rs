@@ -18,15 +18,16 @@ impl Default for Bounds {
 /// Bytes of audio, from the first audio byte on, that make a stream ready.
 ///
 /// `rate`: bytes per second from the swarm now, `None` while unknown. `byte_rate`: bytes per second of music.
-/// A swarm at twice the music's rate or more needs only the minimum: it stays ahead. One that is slower than the
-/// music will stall whatever is buffered, so the maximum buys the longest undisturbed beginning. In between the
-/// need falls linearly. Without a rate the minimum is used: bytes that are here show that the swarm works.
+/// A swarm that is clearly faster than the music needs only the minimum: each piece comes before the last one has been
+/// heard (`tests/simulate/play.rs`). One that is slower will stall whatever is buffered, so the maximum buys the longest
+/// undisturbed beginning. In between the need falls linearly. Without a rate the minimum is used: bytes that are here
+/// show that the swarm works.
 #[must_use]
 pub fn needed(rate: Option<u64>, byte_rate: u64, peers: usize, bounds: &Bounds) -> u64 {
     let Some(rate) = rate else { return bounds.min };
     let ratio = rate as f64 / byte_rate.max(1) as f64;
     // One peer may leave; several rarely do so at once.
-    let safe = if peers > 1 { 1.75 } else { 2.0 };
+    let safe = if peers > 1 { 1.25 } else { 1.5 };
     let lack = ((safe - ratio) / (safe - 1.0)).clamp(0.0, 1.0);
     let span = bounds.max.saturating_sub(bounds.min) as f64;
     bounds.min + (span * lack) as u64
@@ -42,6 +43,8 @@ mod tests {
         let bounds = Bounds::default();
         assert_eq!(needed(Some(4_000_000), 112_000, 1, &bounds), 32 * 1024);
         assert_eq!(needed(Some(100_000), 112_000, 1, &bounds), 512 * 1024);
+        assert_eq!(needed(Some(140_000), 112_000, 2, &bounds), 32 * 1024);
+        assert_eq!(needed(Some(140_000), 112_000, 1, &bounds), 272 * 1024);
         assert_eq!(needed(None, 112_000, 1, &bounds), 32 * 1024);
     }
 
