@@ -110,7 +110,7 @@ tsan: ## the Rust tests of the whole engine under ThreadSanitizer; needs a night
 	@scripts/sanitize.sh tsan
 
 # Valgrind 3.19 knows no openat2. Under it files are opened by the walk that serves sandboxes and old kernels
-# (src/storage/beneath.rs), and every read takes a thread that may wait for the disk (cached_identity in storage/read.rs
+# (src/os/folder.rs), and every read takes a thread that may wait for the disk (at_from_memory in src/os/status.rs
 # cannot tell): what is checked here is those two ways. `make asan` takes the usual ones.
 valgrind: c-test ## the C tests that need no swarm, and the whole story of a host, under valgrind
 	@scripts/sanitize.sh prove-valgrind

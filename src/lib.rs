@@ -11,6 +11,7 @@
 //! | `http` | HTTP/1.1 with Range (RFC 9110) on 127.0.0.1 |
 //! | `storage` | where files live, resume data, eviction, the settings file |
 //! | `bridge` | libtorrent through cxx |
+//! | `os` | a leaf: the only place that names the operating system |
 //! | `media`, `units`, `log`, `sync` | leaves: file types and header facts, index types, log lines, locks to wait with |
 //!
 //! `unsafe` may live in `abi` and `bridge` only.
@@ -29,6 +30,7 @@ pub mod engine;
 pub mod http;
 pub mod log;
 pub mod media;
+mod os;
 pub mod schedule;
 pub mod storage;
 mod sync;

@@ -2,7 +2,8 @@
 //!
 //! The crate is one crate, so the compiler lets every room name every other. This test does not: it reads each
 //! `crate::…` path in `src/` against the table below, and each line of the rooms that are rules only (values in,
-//! values out) against a list of words that rules do not need. It also keeps files short enough to read.
+//! values out) against a list of words that rules do not need. What names an operating system may stand in the room
+//! `os` only. It also keeps files short enough to read.
 //!
 //! The checks are functions from text to findings; the second half of this file plants violations to prove that they
 //! are found.
@@ -13,10 +14,11 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("abi", &["engine", "log", "sync", "units"]),
     ("engine", &["schedule", "http", "storage", "bridge", "media", "log", "sync", "units"]),
-    ("http", &["units", "media", "log"]),
-    ("storage", &["units", "log"]),
+    ("http", &["units", "media", "log", "os"]),
+    ("storage", &["units", "log", "os"]),
     ("bridge", &["units", "log"]),
     ("schedule", &["units"]),
+    ("os", &[]),
     ("media", &[]),
     ("units", &[]),
     ("log", &[]),
@@ -33,6 +35,37 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("http", &["torrent", "c_char", "cxx::"]),
     ("storage", &["tokio", "hyper", "cxx::", "c_char"]),
     ("bridge", &["tokio", "hyper"]),
+    ("os", &["torrent", "hyper", "cxx::", "c_char"]),
+];
+
+/// The one room that may name an operating system.
+const SYSTEM_ROOM: &str = "os";
+
+/// What names one. No other room may, nor the crate's root, nor tests: for them there is `os::testing`.
+const SYSTEMS: &[&str] = &[
+    "rustix",
+    "libc::",
+    "std::os",
+    "os::fd",
+    "os::linux",
+    "os::unix",
+    "os::windows",
+    "any(unix",
+    "any(windows",
+    "cfg!(unix",
+    "cfg!(windows",
+    "cfg(unix",
+    "cfg(windows",
+    "not(unix",
+    "not(windows",
+    "target_family",
+    "target_os",
+    "target_vendor",
+    // tokio's, and not on every system.
+    "Interest::PRIORITY",
+    "tokio::net::unix",
+    "tokio::net::Unix",
+    "tokio::signal",
 ];
 
 /// Files and folders that hold rules only.
@@ -237,6 +270,19 @@ fn words(file: &str, text: &str) -> Vec<String> {
     findings
 }
 
+/// Names of operating systems outside the room that is there for them.
+fn systems(file: &str, text: &str) -> Vec<String> {
+    if room_of(file) == Some(SYSTEM_ROOM) {
+        return Vec::new();
+    }
+    let code = without_comments(text);
+    let found = (1..).zip(code.lines()).flat_map(|(number, line)| {
+        let words = SYSTEMS.iter().filter(move |word| says(line, word));
+        words.map(move |word| format!("{file}:{number}: only {SYSTEM_ROOM} may name a system: {word}"))
+    });
+    found.collect()
+}
+
 fn length(file: &str, text: &str) -> Vec<String> {
     let lines = text.lines().count();
     if lines <= LONGEST {
@@ -283,6 +329,11 @@ fn rooms_name_only_the_rooms_they_may_know() {
 #[test]
 fn rules_are_pure_and_rooms_mind_their_business() {
     check(files("src", &["rs"]), words);
+}
+
+#[test]
+fn one_room_names_the_operating_system() {
+    check(files("src", &["rs"]), systems);
 }
 
 #[test]
@@ -376,6 +427,40 @@ fn comments_tests_and_longer_names_are_no_impurity() {
     assert_eq!(found("src/units.rs", "#[cfg(test)]\nmod tests {\n    use std::fs;\n}"), "");
     assert_eq!(found("src/units.rs", "#[cfg(test)]\nmod tests;"), "");
     assert_eq!(found("src/schedule/tests.rs", "std::thread::scope"), "");
+}
+
+#[test]
+fn a_planted_system_call_is_found_wherever_it_is() {
+    let found = |file, text| found(systems, file, text);
+    assert_eq!(
+        found("src/storage/read.rs", "use std::fs;\nuse rustix::fs::statat;"),
+        "src/storage/read.rs:2: only os may name a system: rustix"
+    );
+    for line in [
+        "use std::os::unix::fs::MetadataExt;",
+        "use std::{\n    os::fd::AsFd,\n};",
+        "let answer = libc::pread(a);",
+        "#[cfg(target_os = \"linux\")]",
+        "#[cfg(not(windows))]",
+        "if cfg!(unix) {}",
+        "stream.ready(Interest::PRIORITY)",
+        "#[cfg(test)]\nmod tests {\n    use std::os::unix::fs::symlink;\n}",
+    ] {
+        for file in ["src/http/wire.rs", "src/storage/tests.rs", "src/engine/mod.rs", "src/lib.rs"] {
+            assert!(found(file, line).contains("only os may name a system"), "{file}: {line}");
+        }
+        assert_eq!(found("src/os/file.rs", line), "");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_system_is_none() {
+    let found = |file, text| found(systems, file, text);
+    assert_eq!(found("src/storage/read.rs", "use crate::os::{self, Status}; // not rustix, not std::os"), "");
+    assert_eq!(found("src/storage/read.rs", "os::file::read_at(file, bytes, at); glibc::x"), "");
+    assert_eq!(found("src/schedule/plan.rs", "fn plan(windows: &Windows) { many(windows) }"), "");
+    assert_eq!(layers("src/os/file.rs", "use crate::storage::Error;").len(), 1);
+    assert_eq!(layers("src/engine/disk.rs", "use crate::os::file;").len(), 1);
 }
 
 #[test]

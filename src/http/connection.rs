@@ -38,7 +38,9 @@ pub(super) async fn serve(
     limits: Limits,
     clock: Arc<IdleClock>,
 ) {
-    let wire = Arc::new(Wire::new(stream));
+    // Better no answer than one that can end the host's process.
+    let Ok(wire) = Wire::new(stream) else { return };
+    let wire = Arc::new(wire);
     let link = Arc::new(Link::new(clock));
     let socket = Socket::new(Arc::clone(&wire), Arc::clone(&link));
     let answers = Answers { source, port, link: Arc::clone(&link) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
+use crate::os;
 
 /// The bounds of a server.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ const MOST_CONNECTIONS: usize = 4096;
 impl Default for Limits {
     /// At most half the process's descriptors: the rest is for the host, the swarm and the files.
     fn default() -> Self {
-        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let descriptors = os::most_descriptors().unwrap_or(u64::MAX);
         let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
         Self {
             connections: half.clamp(1, MOST_CONNECTIONS),

@@ -1,7 +1,7 @@
 //! The socket under hyper: writes that cannot kill the host, and the two things hyper does not say about it.
 //!
 //! **No SIGPIPE.** A C host does not ignore SIGPIPE as a Rust program does, and writing to a socket whose client is gone
-//! raises it. `writev`, which hyper uses on a plain tokio socket, has no way to say no; `sendmsg` takes MSG_NOSIGNAL,
+//! raises it. `writev`, which hyper uses on a plain tokio socket, has no way to say no; [`socket::send`] says no,
 //! and gathers head and first bytes in one call as `writev` would. (hyper's `writev(false)` would do as well, at the price of
 //! copying every byte into its own buffer first.)
 //!
@@ -12,18 +12,17 @@
 //! leave what is queued to the kernel, for as long as the client likes. Then, and only then, the connection is reset.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::link::Link;
+use crate::os::socket;
 
 /// Bytes read at once. A player's request head is 100 to 600 bytes.
 const READ_LEN: usize = 2048;
@@ -36,10 +35,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    /// Fails when the system does not promise that no write raises SIGPIPE.
+    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
+        socket::never_signal(&stream)?;
         // Heads and last frames are small and waited for. Without it they are only slower.
         let _ = stream.set_nodelay(true);
-        Self { stream, blocked: AtomicBool::new(false) }
+        Ok(Self { stream, blocked: AtomicBool::new(false) })
     }
 
     /// Resolves when the connection is broken: reset by the client, or by its system because nobody is there.
@@ -49,9 +50,7 @@ impl Wire {
 
     /// Resolves when the client sends no more: it closed the connection, or its own half of it.
     pub(super) async fn closed(&self) {
-        // PRIORITY is the end of input (EPOLLRDHUP) or out-of-band data, which has no place in HTTP. READABLE would be
-        // true all the time while something is unread.
-        let _ = self.stream.ready(Interest::PRIORITY).await;
+        socket::input_ended(&self.stream).await;
     }
 
     /// Whether the last write found no room.
@@ -66,10 +65,7 @@ impl Wire {
                 return Poll::Pending;
             };
             writable?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                let mut no_control = SendAncillaryBuffer::default();
-                Ok(sendmsg(self.stream.as_fd(), slices, &mut no_control, SendFlags::NOSIGNAL)?)
-            });
+            let sent = self.stream.try_io(Interest::WRITABLE, || socket::send(&self.stream, slices));
             match sent {
                 // try_io has noted it: the next round waits.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -153,8 +149,6 @@ impl Write for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(
-            rustix::net::shutdown(self.wire.stream.as_fd(), rustix::net::Shutdown::Write).map_err(Into::into),
-        )
+        Poll::Ready(socket::end_output(&self.wire.stream))
     }
 }

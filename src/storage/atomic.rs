@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
+use crate::os;
 
 /// How the name of an unfinished file ends.
 const UNFINISHED: &str = ".vz-tmp";
@@ -28,7 +29,7 @@ fn replace(folder: &Path, place: &Path, name: &str, bytes: &[u8]) -> io::Result<
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&unfinished.0, place)?;
-    File::open(folder)?.sync_all()
+    os::file::sync_folder(folder)
 }
 
 /// Tries whether files can be made in `folder`; leaves none.
@@ -78,7 +79,7 @@ impl Drop for Unfinished {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os::testing::{Scratch, symlink};
 
     fn names(folder: &Path) -> Vec<String> {
         let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
@@ -114,7 +115,7 @@ mod tests {
     fn a_link_is_replaced_and_what_it_names_is_not_written() {
         let folder = Scratch::new();
         fs::write(folder.join("other"), "kept").unwrap();
-        std::os::unix::fs::symlink("other", folder.join("a")).unwrap();
+        symlink("other", folder.join("a")).unwrap();
         write(&folder, "a", b"new").unwrap();
         assert_eq!(fs::read_to_string(folder.join("other")).unwrap(), "kept");
         assert!(fs::symlink_metadata(folder.join("a")).unwrap().is_file());

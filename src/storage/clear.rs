@@ -75,10 +75,8 @@ fn clear(path: &Path, belongs: fn(&Metadata) -> bool, moved: &mut Vec<PathBuf>) 
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os::testing::{Scratch, symlink};
     use crate::units::InfoHash;
 
     #[test]

@@ -5,27 +5,23 @@
 //! but holds a descriptor per level, and a torrent may be more levels deep than a process may have descriptors. Here
 //! each folder is opened from the root again.
 
-use std::ffi::{CStr, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, statat, unlinkat};
-use rustix::io::{Errno, dup};
-
-use super::{Error, beneath};
+use super::Error;
+use crate::os::{Folder, Kind, Listing};
 
 /// Removes the file, link or whole folder `name` directly under `root`. What is not there is fine.
 pub(super) fn delete(root: &Path, name: &str) -> Result<(), Error> {
     let failed = |path: &Path, source| Error::io("delete", &root.join(path), source);
-    let handle = beneath::open_root(root).map_err(|source| failed(Path::new(""), source))?;
+    let handle = Folder::open(root).map_err(|source| failed(Path::new(""), source))?;
     let top = PathBuf::from(name);
-    match is_folder(handle.as_fd(), name) {
-        Err(Errno::NOENT) => return Ok(()),
-        Ok(true) => {}
-        Ok(false) => {
-            return gone(unlinkat(&handle, name, AtFlags::empty())).map_err(|source| failed(&top, source));
-        }
+    let name = OsStr::new(name);
+    match handle.status(name).map(|status| status.kind) {
+        Err(source) if is_gone(&source) => return Ok(()),
+        Ok(Kind::Folder) => {}
+        Ok(_) => return gone(handle.remove_file(name)).map_err(|source| failed(&top, source)),
         Err(source) => return Err(failed(&top, source)),
     }
 
@@ -33,9 +29,9 @@ pub(super) fn delete(root: &Path, name: &str) -> Result<(), Error> {
     // Every folder after the one it is in.
     let mut emptied = Vec::new();
     while let Some(folder) = to_visit.pop() {
-        match empty(handle.as_fd(), &folder, &mut to_visit) {
+        match empty(&handle, &folder, &mut to_visit) {
             Ok(()) => emptied.push(folder),
-            Err(Errno::NOENT) => {}
+            Err(source) if is_gone(&source) => {}
             Err(source) => return Err(failed(&folder, source)),
         }
     }
@@ -46,48 +42,45 @@ pub(super) fn delete(root: &Path, name: &str) -> Result<(), Error> {
 }
 
 /// Removes all but the folders from `folder` and adds those to `found`.
-fn empty(root: BorrowedFd<'_>, folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Errno> {
-    let mut dir = Dir::new(beneath::open_folder(root, folder)?)?;
-    while let Some(entry) = dir.read() {
-        let entry = entry?;
-        let name: &CStr = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        match is_folder(dir.fd()?, name) {
-            Ok(true) => found.push(folder.join(OsStr::from_bytes(name.to_bytes()))),
-            Ok(false) => gone(unlinkat(dir.fd()?, name, AtFlags::empty()))?,
-            Err(Errno::NOENT) => {}
+fn empty(root: &Folder, folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut listing = Listing::of(root.folder(folder)?)?;
+    while let Some(entry) = listing.read()? {
+        match listing.status(&entry).map(|status| status.kind) {
+            Ok(Kind::Folder) => found.push(folder.join(entry.name())),
+            Ok(_) => gone(listing.remove_file(&entry))?,
+            Err(source) if is_gone(&source) => {}
             Err(source) => return Err(source),
         }
     }
     Ok(())
 }
 
-fn remove_empty(root: &OwnedFd, folder: &Path) -> Result<(), Errno> {
-    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return Err(Errno::INVAL) };
-    let parent =
-        if parent.as_os_str().is_empty() { dup(root) } else { beneath::open_folder(root.as_fd(), parent) };
-    parent.and_then(|parent| gone(unlinkat(parent, name, AtFlags::REMOVEDIR)))
-}
-
-fn is_folder(dir: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<bool, Errno> {
-    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+fn remove_empty(root: &Folder, folder: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    if parent.as_os_str().is_empty() {
+        return gone(root.remove_folder(name));
+    }
+    root.folder(parent).and_then(|parent| gone(parent.remove_folder(name)))
 }
 
 /// Somebody else was faster.
-fn gone(answer: Result<(), Errno>) -> Result<(), Errno> {
-    if answer == Err(Errno::NOENT) { Ok(()) } else { answer }
+fn gone(answer: io::Result<()>) -> io::Result<()> {
+    answer.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os;
+    use crate::os::testing::{Scratch, symlink};
 
     #[test]
     fn a_folder_goes_with_all_that_is_in_it() {
@@ -96,7 +89,7 @@ mod tests {
         fs::create_dir_all(root.join("a/d")).unwrap();
         fs::write(root.join("a/b/c/file"), "x").unwrap();
         fs::write(root.join("a/file"), "x").unwrap();
-        fs::write(root.join("a").join(OsStr::from_bytes(b"\xff\xfe")), "no UTF-8").unwrap();
+        fs::write(root.join("a").join(os::name::from_bytes(b"\xff\xfe".to_vec())), "no UTF-8").unwrap();
         fs::write(root.join("stays"), "x").unwrap();
         delete(&root, "a").unwrap();
         assert!(!root.join("a").exists());
@@ -126,10 +119,10 @@ mod tests {
         fs::write(outside.join("kept"), "x").unwrap();
         let root = Scratch::new();
         symlink(&*outside, root.join("a")).unwrap();
-        let handle = beneath::open_root(&root).unwrap();
+        let handle = Folder::open(&root).unwrap();
         // What `delete` would do after it had seen a folder there.
-        let answer = empty(handle.as_fd(), Path::new("a"), &mut Vec::new());
-        assert!(matches!(answer, Err(Errno::LOOP | Errno::NOTDIR)), "{answer:?}");
+        let error = empty(&handle, Path::new("a"), &mut Vec::new()).unwrap_err();
+        assert!(os::is_link(&error) || error.kind() == io::ErrorKind::NotADirectory, "{error}");
         assert!(outside.join("kept").exists());
     }
 

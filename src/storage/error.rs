@@ -5,8 +5,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 /// What went wrong, where, and for an answer of the system its own words.
 #[derive(Debug)]
 pub enum Error {
@@ -55,11 +53,11 @@ pub enum Error {
 
 impl Error {
     /// Sorts an error of the system into the kinds above.
-    pub(super) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        let (path, source) = (path.to_owned(), source.into());
-        match Errno::from_io_error(&source) {
-            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full { path },
-            Some(Errno::NOENT) => Self::Missing { path },
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            io::ErrorKind::NotFound => Self::Missing { path },
             _ => Self::Io { action, path, source },
         }
     }
@@ -102,16 +100,16 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(source: Errno, expected: &str) {
-        let error = Error::io("write", Path::new("/s/a"), source);
+    fn check(source: io::ErrorKind, expected: &str) {
+        let error = Error::io("write", Path::new("/s/a"), source.into());
         assert!(error.to_string().starts_with(expected), "{error}");
     }
 
     #[test]
     fn errors_of_the_system_are_sorted_and_say_what_to_do() {
-        check(Errno::NOSPC, "the disk is full: /s/a (free some space)");
-        check(Errno::DQUOT, "the disk is full: /s/a (free some space)");
-        check(Errno::NOENT, "/s/a does not exist");
-        check(Errno::ROFS, "cannot write /s/a: Read-only file system");
+        check(io::ErrorKind::StorageFull, "the disk is full: /s/a (free some space)");
+        check(io::ErrorKind::QuotaExceeded, "the disk is full: /s/a (free some space)");
+        check(io::ErrorKind::NotFound, "/s/a does not exist");
+        check(io::ErrorKind::ReadOnlyFilesystem, "cannot write /s/a: read-only filesystem");
     }
 }

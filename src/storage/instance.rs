@@ -4,18 +4,15 @@
 //! open two sessions on one path. The first gets the path itself; each later one a folder under it, with the same
 //! names inside, so that none ever touches another's data. Whoever comes when the first is gone gets the path again.
 //!
-//! Ownership is `flock` on a lock file. It belongs to the open file, so it separates two sessions of one process as
-//! well as two processes, and the system gives it back when a process dies in any way. The lock file is never
-//! deleted: a lock on a deleted file protects nothing.
+//! Ownership is a [`LockFile`]. It separates two sessions of one process as well as two processes, and the system gives
+//! it back when a process dies in any way. The lock file is never deleted: a lock on a deleted file protects nothing.
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
-use rustix::io::Errno;
 
 use super::{Error, layout};
+use crate::os::LockFile;
 
 /// Name of the lock file in the state folder of a root.
 const LOCK: &str = "lock";
@@ -28,7 +25,7 @@ pub(super) struct Instance {
     /// 0 has the storage path itself.
     pub(super) number: u32,
     pub(super) root: PathBuf,
-    lock: Mutex<OwnedFd>,
+    lock: Mutex<LockFile>,
 }
 
 impl Instance {
@@ -37,7 +34,7 @@ impl Instance {
         let state = self.root.join(layout::STATE);
         let path = state.join(LOCK);
         let mut lock = self.lock.lock();
-        if is_at(&lock, &path).map_err(|source| Error::io("lock", &path, source))? {
+        if lock.is_at(&path).map_err(|source| Error::io("lock", &path, source))? {
             return Ok(());
         }
         std::fs::create_dir_all(&state).map_err(|source| Error::io("create", &state, source))?;
@@ -47,13 +44,6 @@ impl Instance {
         };
         *lock = new;
         Ok(())
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        // Closing is not enough: a process that the host is just starting has a copy of the descriptor until its exec.
-        let _ = flock(self.lock.get_mut(), FlockOperation::Unlock);
     }
 }
 
@@ -75,41 +65,16 @@ pub(super) fn take(storage_path: &Path) -> Result<Instance, Error> {
 }
 
 /// The locked file; `None` when somebody else holds it.
-fn try_lock(path: &Path) -> Result<Option<OwnedFd>, Error> {
-    let failed = |source: Errno| Error::io("lock", path, source);
-    loop {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock = openat(CWD, path, flags, Mode::from(0o644)).map_err(failed)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Ok(None),
-            Err(Errno::INTR) => continue,
-            Err(source) => return Err(failed(source)),
-        }
-        // Deleted by hand between the two calls? Then the next session would lock another file: begin again.
-        if is_at(&lock, path).map_err(failed)? {
-            return Ok(Some(lock));
-        }
-    }
-}
-
-/// Whether `path` names the open file.
-fn is_at(file: &OwnedFd, path: &Path) -> Result<bool, Errno> {
-    let own = fstat(file)?;
-    match stat(path) {
-        Ok(there) => Ok((there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)),
-        Err(Errno::NOENT) => Ok(false),
-        Err(source) => Err(source),
-    }
+fn try_lock(path: &Path) -> Result<Option<LockFile>, Error> {
+    LockFile::take(path).map_err(|source| Error::io("lock", path, source))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os::testing::{Scratch, lock_for_a_child, symlink};
 
     fn number(storage_path: &Path) -> (u32, Instance) {
         let instance = take(storage_path).unwrap();
@@ -139,8 +104,7 @@ mod tests {
         let path = Scratch::new();
         drop(take(&path).unwrap());
         // `cat` holds the lock as its standard error and waits for input that never comes.
-        let lock = File::open(path.join(".vozduxan/lock")).unwrap();
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let lock = lock_for_a_child(&path.join(".vozduxan/lock")).unwrap();
         let mut holder =
             Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(lock).spawn().unwrap();
         assert_eq!(number(&path).0, 1);
@@ -195,7 +159,7 @@ mod tests {
     fn a_link_in_place_of_the_lock_is_not_followed() {
         let path = Scratch::new();
         std::fs::create_dir(path.join(".vozduxan")).unwrap();
-        std::os::unix::fs::symlink("/dev/null", path.join(".vozduxan/lock")).unwrap();
+        symlink("/dev/null", path.join(".vozduxan/lock")).unwrap();
         let error = take(&path).unwrap_err().to_string();
         assert!(error.starts_with("cannot lock "), "{error}");
     }

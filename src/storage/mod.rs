@@ -25,8 +25,6 @@ mod layout;
 mod parts;
 mod read;
 mod resume;
-#[cfg(test)]
-mod scratch;
 mod settings;
 mod small;
 mod stamps;

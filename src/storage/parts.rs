@@ -18,12 +18,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Error, beneath, layout};
+use crate::os;
 
 /// What is written or not as one: the length of a block (BEP 3), in which libtorrent writes.
 const BLOCK: u64 = 16 * 1024;
@@ -128,7 +127,7 @@ pub(super) fn unpack(
 ) -> Result<Unpacked, Error> {
     let parts = match beneath::open(root, name) {
         Err(Error::Missing { .. }) => return Ok(Unpacked::Done(0)),
-        parts => File::from(parts?),
+        parts => parts?,
     };
     let failed = |source| Error::io("read", &root.join(name), source);
     let header = read(&parts, 0, contents.header_len()).map_err(failed)?;
@@ -164,18 +163,18 @@ impl Targets<'_> {
         let path = &self.contents.files[bit.file].path;
         let failed = |source: io::Error| Error::io("write", &self.root.join(path), source);
         if self.open.as_ref().is_none_or(|(number, _)| *number != bit.file) {
-            self.open = Some((bit.file, File::from(open_target(self.root, path)?)));
+            self.open = Some((bit.file, open_target(self.root, path)?));
         }
         let Some((_, file)) = &self.open else { return Ok(0) };
         if !is_empty(&read(file, bit.at, bit.len).map_err(failed)?) {
             return Ok(0);
         }
-        file.write_all_at(bytes, bit.at).map_err(failed)?;
+        os::file::write_all_at(file, bytes, bit.at).map_err(failed)?;
         Ok(bytes.len() as u64)
     }
 }
 
-fn open_target(root: &Path, path: &str) -> Result<OwnedFd, Error> {
+fn open_target(root: &Path, path: &str) -> Result<File, Error> {
     layout::check(path)?;
     beneath::create(root, path)
 }
@@ -185,7 +184,7 @@ fn read(file: &File, position: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len as usize];
     let mut filled = 0;
     while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], position + filled as u64) {
+        match os::file::read_at(file, &mut bytes[filled..], position + filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

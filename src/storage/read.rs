@@ -16,17 +16,17 @@
 //! An HTTP worker must not wait for a disk. [`DataFile::try_read_into`] answers only from memory; on a miss the caller
 //! moves to a thread that may wait, and calls [`DataFile::read_into`].
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rustix::fs::{AtFlags, CWD, Stat, fstat, statat};
-use rustix::io::{Errno, pread};
 
 use super::{Error, beneath, layout};
+use crate::os::{self, Identity, Status};
 
 /// One file of a torrent, readable at any position by any number of threads at once.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct DataFile {
 
 #[derive(Debug)]
 struct Opened {
-    file: OwnedFd,
+    file: File,
     identity: Identity,
     /// The caller's revision at the last look whether the name still leads here.
     looked: AtomicU64,
@@ -52,21 +52,6 @@ struct Opened {
 
 /// No caller's revision.
 const NEVER: u64 = u64::MAX;
-
-/// What tells one file from another: device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    // The fields' types differ between systems; on this one a conversion may be to the same type.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-    fn of(stat: &Stat) -> Self {
-        Self { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
-    }
-}
 
 impl DataFile {
     /// A file inside `root`. Opens nothing yet.
@@ -94,17 +79,13 @@ impl DataFile {
         let Some(opened) = self.open.lock().clone() else { return Ok(false) };
         self.must_be_possible(position, into.len())?;
         if opened.looked.load(Ordering::Acquire) != revision {
-            match cached_identity(&self.path) {
+            match identity(Status::at_from_memory(&self.path)) {
                 Err(_) => return Ok(false),
                 Ok(there) => self.must_be(&opened, there)?,
             }
             opened.looked.store(revision, Ordering::Release);
         }
-        self.fill(position, into, |at, rest| match read_cached(&opened.file, rest, at) {
-            // Not in memory, or not on this file system, or not on this kernel.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(None),
-            read => read.map(Some),
-        })
+        self.fill(position, into, |at, rest| os::file::read_from_memory(&opened.file, rest, at))
     }
 
     /// Fills `into` with the bytes at `position` (from the start of the file). May wait for the disk.
@@ -115,7 +96,7 @@ impl DataFile {
     pub fn read_into(&self, position: u64, into: &mut [u8]) -> Result<(), Error> {
         let opened = self.opened()?;
         self.must_be_possible(position, into.len())?;
-        self.fill(position, into, |at, rest| pread(&opened.file, rest, at).map(Some)).map(|_| ())
+        self.fill(position, into, |at, rest| os::file::read_at(&opened.file, rest, at).map(Some)).map(|_| ())
     }
 
     /// [`Self::read_into`] fresh memory.
@@ -133,7 +114,7 @@ impl DataFile {
         &self,
         position: u64,
         into: &mut [u8],
-        read: impl Fn(u64, &mut [u8]) -> Result<Option<usize>, Errno>,
+        read: impl Fn(u64, &mut [u8]) -> io::Result<Option<usize>>,
     ) -> Result<bool, Error> {
         let mut filled = 0;
         while filled < into.len() {
@@ -141,7 +122,7 @@ impl DataFile {
                 Ok(Some(0)) => return Err(self.short(position, into.len(), filled)),
                 Ok(Some(count)) => filled += count,
                 Ok(None) => return Ok(false),
-                Err(Errno::INTR) => {}
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(Error::io("read", &self.path, source)),
             }
         }
@@ -168,13 +149,14 @@ impl DataFile {
     fn opened(&self) -> Result<Arc<Opened>, Error> {
         let kept = self.open.lock().clone();
         if let Some(opened) = kept {
-            let there = identity(&self.path).map_err(|source| Error::io("find", &self.path, source))?;
+            let there =
+                identity(Status::at(&self.path)).map_err(|source| Error::io("find", &self.path, source))?;
             self.must_be(&opened, there)?;
             return Ok(opened);
         }
         let file = beneath::open(&self.root, &self.relative)?;
-        let stat = fstat(&file).map_err(|source| Error::io("open", &self.path, source))?;
-        let opened = Arc::new(Opened { file, identity: Identity::of(&stat), looked: AtomicU64::new(NEVER) });
+        let identity = Status::of(&file).map_err(|source| Error::io("open", &self.path, source))?.identity;
+        let opened = Arc::new(Opened { file, identity, looked: AtomicU64::new(NEVER) });
         let before = *self.closed.lock();
         self.must_be(&opened, before)?;
         // Two first reads at once: the one that was here first stays.
@@ -204,53 +186,23 @@ impl DataFile {
     }
 }
 
-/// What the name leads to now; `None`: nothing.
-fn identity(path: &Path) -> Result<Option<Identity>, Errno> {
-    match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(Identity::of(&stat))),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(source) => Err(source),
+/// What a look at a name found; `None`: nothing.
+fn identity(there: io::Result<Status>) -> io::Result<Option<Identity>> {
+    match there {
+        Ok(status) => Ok(Some(status.identity)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
-}
-
-/// The same without waiting for the disk; an error when the answer is not in memory.
-#[cfg(target_os = "linux")]
-fn cached_identity(path: &Path) -> Result<Option<Identity>, Errno> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
-        Ok(there) => Ok(Some(Identity::of(&fstat(&there)?))),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(source) => Err(source),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn cached_identity(_path: &Path) -> Result<Option<Identity>, Errno> {
-    Err(Errno::NOSYS)
-}
-
-/// Reads what is in the page cache, at least one byte, or fails with `AGAIN`.
-#[cfg(target_os = "linux")]
-fn read_cached(file: impl AsFd, bytes: &mut [u8], position: u64) -> Result<usize, Errno> {
-    use rustix::io::{IoSliceMut, ReadWriteFlags, preadv2};
-
-    preadv2(file, &mut [IoSliceMut::new(bytes)], position, ReadWriteFlags::NOWAIT)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read_cached(_file: impl AsFd, _bytes: &mut [u8], _position: u64) -> Result<usize, Errno> {
-    Err(Errno::NOSYS)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
-    use std::os::unix::fs::{FileExt, symlink};
+    use std::fs;
 
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os::testing::{Scratch, symlink};
 
     /// 300,000 bytes that differ from place to place.
     fn content() -> Vec<u8> {
@@ -309,8 +261,9 @@ mod tests {
         file.read(0, 300_000).unwrap();
         // Some file systems cannot do it; where the system can, we must.
         let path = root.join("album/track");
-        let able = read_cached(File::open(&path).unwrap(), &mut [0; 300_000], 0) == Ok(300_000)
-            && cached_identity(&path).is_ok();
+        let able = os::file::read_from_memory(&File::open(&path).unwrap(), &mut [0; 300_000], 0).unwrap()
+            == Some(300_000)
+            && Status::at_from_memory(&path).is_ok();
         assert_eq!(try_read(&file, 0, 300_000).unwrap().is_some(), able);
     }
 
@@ -330,7 +283,7 @@ mod tests {
         let (root, file) = album();
         file.read(0, 10).unwrap();
         let writer = File::options().write(true).open(root.join("album/track")).unwrap();
-        writer.write_all_at(b"new", 400_000).unwrap();
+        os::file::write_all_at(&writer, b"new", 400_000).unwrap();
         assert_eq!(file.read(400_000, 3).unwrap(), "new");
     }
 

@@ -3,11 +3,10 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
-
 use super::small::load;
 use super::stamps::{self, GRACE, Look};
 use super::{Error, Store, layout};
+use crate::os::times;
 use crate::units::InfoHash;
 
 impl Store {
@@ -82,22 +81,17 @@ impl Store {
     /// Remembers that a torrent was used just now. Without resume data there is nothing to remember it on.
     pub fn touch(&self, info_hash: InfoHash) {
         let path = self.layout.state().join(layout::resume_name(info_hash));
-        let time = |nanos| Timespec { tv_sec: 0, tv_nsec: nanos };
-        // By the same clock that writing it goes by, the file system's.
-        let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
         if let Ok(file) = File::options().append(true).open(path) {
             // Only the order of eviction hangs on it.
-            let _ = futimens(&file, &times);
+            let _ = times::touch(&file);
         }
     }
 
     /// The last look at a torrent's files, and when it was, in seconds since 1970 by the clock that files are
     /// stamped with.
     fn last_look(&self, info_hash: InfoHash) -> Option<(Look, i64)> {
-        use std::os::unix::fs::MetadataExt;
-
         let name = format!("{}/{}", layout::STATE, layout::files_name(info_hash));
-        let at = fs::symlink_metadata(self.layout.root().join(&name)).ok()?.mtime();
+        let at = times::modified(&fs::symlink_metadata(self.layout.root().join(&name)).ok()?);
         let bytes = load(self.layout.root(), &name).ok()??;
         Some((stamps::from_bytes(&bytes)?, at))
     }

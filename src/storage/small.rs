@@ -1,12 +1,12 @@
 //! Reading small files whole, and folders.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::{Error, beneath};
+use crate::os;
 
 /// Longer settings files are not read: nobody wrote them by hand.
 pub(super) const SETTINGS_LIMIT: u64 = 1 << 20;
@@ -35,7 +35,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(String, SystemTime)>, Error> {
 pub(super) fn load(root: &Path, relative: &str) -> Result<Option<Vec<u8>>, Error> {
     let file = match beneath::open(root, relative) {
         Err(Error::Missing { .. }) => return Ok(None),
-        file => File::from(file?),
+        file => file?,
     };
     let mut bytes = Vec::new();
     let read = file.take(STATE_LIMIT + 1).read_to_end(&mut bytes);
@@ -48,8 +48,7 @@ pub(super) fn load(root: &Path, relative: &str) -> Result<Option<Vec<u8>>, Error
 
 /// The settings file may be a link, as people keep their settings; but not a pipe that never ends.
 pub(super) fn read_settings(path: &Path) -> io::Result<String> {
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblock).open(path)?;
+    let file = os::file::open_without_waiting(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }

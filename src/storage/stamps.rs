@@ -14,13 +14,12 @@
 //! disk that changes bytes by itself.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Error, beneath};
+use crate::os::{name, times};
 
 /// Seconds after a look in which libtorrent may have written on: the time between two looks and what a slow disk adds.
 pub(super) const GRACE: u32 = 15;
@@ -84,7 +83,7 @@ pub(super) fn look(root: &Path, tops: &[PathBuf]) -> Result<Stamps, Error> {
             found => found.map_err(failed)?,
         };
         if found.is_file() {
-            let stamp = Stamp { changed: (found.ctime(), found.ctime_nsec()), len: found.len() };
+            let stamp = Stamp { changed: times::changed(&found), len: found.len() };
             files.insert(relative, stamp);
         } else if found.is_dir() {
             for entry in fs::read_dir(&path).map_err(failed)? {
@@ -102,7 +101,7 @@ pub(super) fn flush(root: &Path, then: Option<&Look>, now: &Stamps) -> Result<()
         let Some(name) = path.to_str() else { continue };
         let file = match beneath::open(root, name) {
             Err(Error::Missing { .. } | Error::Refused { .. }) => continue,
-            file => File::from(file?),
+            file => file?,
         };
         file.sync_data().map_err(|source| Error::io("flush", &root.join(path), source))?;
     }
@@ -116,7 +115,7 @@ pub(super) fn to_bytes(look: &Look) -> Vec<u8> {
     for (path, stamp) in &look.files {
         let (seconds, nanos) = stamp.changed;
         bytes.extend(format!("{seconds} {nanos} {} ", stamp.len).bytes());
-        bytes.extend(path.as_os_str().as_bytes());
+        bytes.extend(name::to_bytes(path.as_os_str()));
         bytes.push(0);
     }
     bytes
@@ -142,7 +141,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Option<Look> {
         let mut parts = record.splitn(4, |byte| *byte == b' ');
         let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<i64>().ok();
         let (changed, len) = ((number()?, number()?), u64::try_from(number()?).ok()?);
-        let path = std::ffi::OsString::from_vec(parts.next()?.to_vec());
+        let path = name::from_bytes(parts.next()?.to_vec());
         files.insert(path.into(), Stamp { changed, len });
     }
     None
@@ -150,10 +149,12 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Option<Look> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os::testing::{Scratch, symlink};
 
     fn look_of(list: &[(&str, i64, u64)], grace: u32) -> Look {
         let stamp = |(path, at, len): &(&str, i64, u64)| {
@@ -201,7 +202,7 @@ mod tests {
         fs::write(root.join("a/b/track"), "1234").unwrap();
         fs::write(root.join("single"), "12").unwrap();
         fs::write(root.join("other"), "x").unwrap();
-        std::os::unix::fs::symlink("/etc", root.join("a/link")).unwrap();
+        symlink("/etc", root.join("a/link")).unwrap();
         let tops = ["a", "single", "gone"].map(PathBuf::from);
         let seen = look(&root, &tops).unwrap();
         let lens: Vec<_> = seen.iter().map(|(path, stamp)| (path.to_str().unwrap(), stamp.len)).collect();

@@ -1,13 +1,12 @@
 //! The store as the engine uses it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::scratch::Scratch;
 use super::small::SETTINGS_LIMIT;
 use super::*;
+use crate::os::testing::{Scratch, symlink};
 
 const A: InfoHash = InfoHash([0xaa; 20]);
 const B: InfoHash = InfoHash([0xbb; 20]);

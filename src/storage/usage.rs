@@ -3,15 +3,11 @@
 //! Torrent files are sparse: a file of 500 MB of which two pieces are here takes two pieces. So blocks are counted,
 //! never lengths.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat, statvfs};
-use rustix::io::Errno;
-
 use super::Error;
-
-/// Unit of `st_blocks`, whatever the file system's own block size (stat(3type)).
-const BLOCK: u64 = 512;
+use crate::os::{self, Folder, Kind, Listing, Status};
 
 /// Bytes in allocated blocks of a file, or of a folder and everything in it; 0 when it does not exist.
 ///
@@ -20,21 +16,21 @@ const BLOCK: u64 = 512;
 pub(super) fn allocated(path: &Path) -> Result<u64, Error> {
     let mut total = 0;
     let mut folders: Vec<PathBuf> = Vec::new();
-    match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => {
-            total += blocks(&stat);
-            if is_folder(&stat) {
+    match Status::at(path) {
+        Ok(status) => {
+            total += status.allocated;
+            if status.kind == Kind::Folder {
                 folders.push(path.to_owned());
             }
         }
-        Err(Errno::NOENT) => return Ok(0),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(source) => return Err(Error::io("measure", path, source)),
     }
     while let Some(folder) = folders.pop() {
         match count_folder(&folder, &mut folders) {
             Ok(bytes) => total += bytes,
             // Gone, or replaced by a link or a file, since its own folder was read.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+            Err(source) if is_gone(&source) => {}
             Err(source) => return Err(Error::io("measure", &folder, source)),
         }
     }
@@ -42,60 +38,49 @@ pub(super) fn allocated(path: &Path) -> Result<u64, Error> {
 }
 
 /// Blocks of what is directly in `folder`; its folders are added to `found`.
-fn count_folder(folder: &Path, found: &mut Vec<PathBuf>) -> Result<u64, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut dir = Dir::new(openat(CWD, folder, flags, Mode::empty())?)?;
+fn count_folder(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<u64> {
+    let mut listing = Listing::of(Folder::open_itself(folder)?)?;
     let mut total = 0;
-    while let Some(entry) = dir.read() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        match statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                total += blocks(&stat);
-                if is_folder(&stat) {
-                    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name.to_bytes());
-                    found.push(folder.join(name));
+    while let Some(entry) = listing.read()? {
+        match listing.status(&entry) {
+            Ok(status) => {
+                total += status.allocated;
+                if status.kind == Kind::Folder {
+                    found.push(folder.join(entry.name()));
                 }
             }
-            Err(Errno::NOENT) => {}
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(source),
         }
     }
     Ok(total)
 }
 
+/// Whether a folder is not there, or not a folder any more.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || os::is_link(error)
+}
+
 /// Bytes that an ordinary user may still write on the file system of `path`.
 pub(super) fn free_space(path: &Path) -> Result<u64, Error> {
-    let stat = statvfs(path).map_err(|source| Error::io("measure", path, source))?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-fn blocks(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK
-}
-
-fn is_folder(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+    os::free_space(path).map_err(|source| Error::io("measure", path, source))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+    use std::io::Write;
 
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::os::testing::{Scratch, allocated as on_disk, symlink};
 
     /// A file of `len` bytes with one written block of 64 KiB, on disk.
     fn sparse(path: &Path, len: u64) -> u64 {
-        let file = File::create(path).unwrap();
+        let mut file = File::create(path).unwrap();
         file.set_len(len).unwrap();
-        file.write_all_at(&[7; 65_536], 0).unwrap();
+        file.write_all(&[7; 65_536]).unwrap();
         file.sync_all().unwrap();
-        file.metadata().unwrap().blocks() * 512
+        on_disk(path)
     }
 
     #[test]
@@ -114,8 +99,7 @@ mod tests {
         let deep = folder.join("a/b");
         fs::create_dir_all(&deep).unwrap();
         let files = sparse(&folder.join("1"), 70_000) + sparse(&deep.join("2"), 70_000);
-        let own = |path: &Path| fs::symlink_metadata(path).unwrap().blocks() * 512;
-        let folders = own(&folder) + own(&folder.join("a")) + own(&deep);
+        let folders = on_disk(&folder) + on_disk(&folder.join("a")) + on_disk(&deep);
         assert_eq!(allocated(&folder).unwrap(), files + folders);
     }
 

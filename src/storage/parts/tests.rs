@@ -1,12 +1,11 @@
 //! Part files written by hand, byte by byte as libtorrent's own description has them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::storage::scratch::Scratch;
+use crate::os::testing::{Scratch, symlink};
 
 const NAME: &str = ".parts";
 
