@@ -26,17 +26,51 @@ pub struct Body {
 /// # Errors
 /// When the server does not answer with that range.
 pub fn get(url: &str, range: Range<u64>) -> io::Result<Body> {
-    let (address, path) = split(url).ok_or_else(|| wrong(format!("not an http URL: {url}")))?;
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    let last = if range.end == u64::MAX { String::new() } else { (range.end - 1).to_string() };
-    let first = range.start;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nRange: bytes={first}-{last}\r\nConnection: close\r\n\r\n"
-    );
-    socket.write_all(request.as_bytes())?;
+    Kept::open(url)?.ask(range, "close")
+}
 
+/// A connection that is used for one request after the other, as players do.
+pub struct Kept {
+    socket: TcpStream,
+    address: String,
+    path: String,
+}
+
+impl Kept {
+    /// Connects to the server of `url`.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub fn open(url: &str) -> io::Result<Self> {
+        let (address, path) = split(url).ok_or_else(|| wrong(format!("not an http URL: {url}")))?;
+        let socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { socket, address: address.to_owned(), path: path.to_owned() })
+    }
+
+    /// Asks as [`get`] does; the last body has to be read to its end before.
+    ///
+    /// # Errors
+    /// As those of [`get`].
+    pub fn get(&self, range: Range<u64>) -> io::Result<Body> {
+        self.ask(range, "keep-alive")
+    }
+
+    fn ask(&self, range: Range<u64>, then: &str) -> io::Result<Body> {
+        let Self { address, path, .. } = self;
+        let mut socket = self.socket.try_clone()?;
+        let last = if range.end == u64::MAX { String::new() } else { (range.end - 1).to_string() };
+        let first = range.start;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nRange: bytes={first}-{last}\r\nConnection: {then}\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes())?;
+        answer(socket, first)
+    }
+}
+
+fn answer(mut socket: TcpStream, first: u64) -> io::Result<Body> {
     let mut bytes = Vec::with_capacity(HEAD_MAX);
     let mut buffer = [0; HEAD_MAX];
     let head_len = loop {

@@ -122,14 +122,18 @@ impl RowResult {
     }
 }
 
+/// A place whose limit is this much above the table's is another place: its target is as many times its limit.
+const ELSEWHERE: f64 = 1.1;
+
 /// The target of a figure. In another swarm than the table's it is as many times the limit as in the table's; where
 /// the table knows no limit, there is none then.
 fn target(row: &Row, changed: bool, name: &str, limit: Option<f64>) -> Option<f64> {
     let target = *row.targets.get(name)?;
-    if !changed || target == 0.0 {
+    let scale = row.limits.get(name).zip(limit).map(|(table, limit)| limit / table);
+    if target == 0.0 || !changed && scale.is_none_or(|scale| scale < ELSEWHERE) {
         return Some(target);
     }
-    Some(target / row.limits.get(name)? * limit?)
+    Some(target * scale?)
 }
 
 #[cfg(test)]
@@ -171,6 +175,14 @@ mod tests {
         let unknown = Row { limits: Default::default(), ..row() };
         let result = CandidateResult::new(&unknown, true, Candidate::Engine, vec![sample(0.5, 0.3)]);
         assert_eq!(result.figures[0].target, None);
+    }
+
+    #[test]
+    fn a_place_that_needs_more_has_more_time() {
+        let result = CandidateResult::new(&row(), false, Candidate::Engine, vec![sample(0.3, 0.2)]);
+        assert!((result.figures[0].target.unwrap() - 0.4).abs() < 1e-9);
+        let result = CandidateResult::new(&row(), false, Candidate::Engine, vec![sample(0.3, 0.105)]);
+        assert_eq!(result.figures[0].target, Some(0.2));
     }
 
     #[test]

@@ -221,6 +221,29 @@ impl Stage {
         limits::needed(self.swarm.torrent(), self.file(track), range)
     }
 
+    /// Where a FLAC track's music begins (RFC 9639, 8: blocks with a header of four bytes behind `fLaC`); 0 for others.
+    ///
+    /// # Errors
+    /// When the track cannot be read.
+    pub fn music(&self, track: usize) -> io::Result<u64> {
+        let file = File::open(&self.swarm.files()[track].disk_path)?;
+        let mut word = [0; 4];
+        file.read_exact_at(&mut word, 0)?;
+        if &word != b"fLaC" {
+            return Ok(0);
+        }
+        let mut at = 4;
+        loop {
+            file.read_exact_at(&mut word, at)?;
+            let is_last = word[0] & 0x80 != 0;
+            word[0] = 0;
+            at += 4 + u64::from(u32::from_be_bytes(word));
+            if is_last {
+                return Ok(at);
+            }
+        }
+    }
+
     /// The limit in seconds from nothing to `range` of a track.
     pub fn cold(&self, track: usize, range: Range<u64>) -> f64 {
         limits::cold(self.row.rtt(), self.row.rate_total(), self.needed(track, range), 0)

@@ -61,6 +61,8 @@ impl Act for Switch {
         let mut playing = host.prepare(&input, stage.file(tracks[0]), true)?;
         player::play(&playing, &stage.truth(tracks[0])?, stage.row.duration())?;
         let (mut times, mut limits) = (Vec::new(), Vec::new());
+        // The change that was slowest beside what it needed: 32 KiB of music, which begins behind the cover.
+        let mut worst = (0.0, 1.0);
         for &track in &tracks[1..] {
             let truth = stage.truth(track)?;
             let stream = host.prepare(&input, stage.file(track), true)?;
@@ -72,6 +74,10 @@ impl Act for Switch {
             }
             times.push(time);
             limits.push(limit);
+            let own = stage.live(track, 0..stage.music(track)? + HEAD);
+            if time / own > worst.0 / worst.1 {
+                worst = (time, own);
+            }
             host.release(&playing)?;
             player::play(&stream, &truth, stage.row.duration())?;
             playing = stream;
@@ -80,7 +86,7 @@ impl Act for Switch {
         let (Some(times), Some(limits)) = (times, limits) else { return Err(io::Error::other("no track")) };
         Ok(vec![
             Figure::limited("first", times.median, limits.median),
-            Figure::limited("worst", times.max, limits.median),
+            Figure::limited("worst", worst.0, worst.1),
         ]
         .into())
     }
