@@ -136,6 +136,8 @@ impl Board {
     pub fn reopen(&mut self, piece: u32, blocks: &[u32]) {
         if let Some(entry) = self.pieces.get_mut(&piece) {
             blocks.iter().for_each(|block| entry.reopen(*block));
+            // Whoever alone was trusted with the piece cannot contradict itself.
+            (entry.only, entry.alone) = (Vec::new(), false);
             self.settle(piece);
         }
     }
@@ -203,5 +205,25 @@ impl Board {
         } else {
             self.open.remove(piece);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::layout::BLOCK_LEN;
+
+    #[test]
+    fn a_block_in_doubt_may_come_from_anyone_even_of_a_piece_that_one_peer_alone_was_trusted_with() {
+        let layout = Layout::new(2 * BLOCK_LEN, u64::from(2 * BLOCK_LEN)).expect("a torrent");
+        let mut board = Board::new(layout, &Bits::default());
+        for _ in 0..2 {
+            let block = board.take(0, PeerId(1), true).expect("an open block");
+            board.arrived(0, block, PeerId(1), Duration::ZERO);
+        }
+        board.reopen(0, &[1]);
+        let piece = board.piece(0).expect("begun");
+        assert!(piece.only.is_empty() && !piece.lacks_from(PeerId(1)) && piece.lacks_from(PeerId(2)));
+        assert_eq!(board.take(0, PeerId(2), false), Some(1));
     }
 }

@@ -13,6 +13,7 @@ use super::copies::Copies;
 use super::peer::{Ask, Peer, PeerId};
 use super::picker::{Command, Picker};
 use super::plan::{Tier, Want};
+use super::suspects::Balance;
 
 /// Waited-for blocks that are shared out at once among peers whose rates are unknown. What the slow ones get too
 /// much is asked again of the fast ones as soon as the difference shows.
@@ -37,8 +38,14 @@ pub(super) struct Look {
     levels: Vec<Option<f64>>,
     /// Per range of the plan's rest, from where on it has open pieces.
     rest: Vec<Option<u32>>,
+    /// For `suspects`, once asked for: what they may give of a piece, when the honest peers are done, new blocks.
+    pub(super) balance: Option<Balance>,
+    pub(super) honest_end: Option<f64>,
+    pub(super) new_blocks: Option<u32>,
     /// Somebody sends wrong data and nobody knows who.
     distrust: bool,
+    /// Somebody gave wrong blocks.
+    suspects: bool,
     copies: Option<Copies>,
 }
 
@@ -66,7 +73,11 @@ impl Picker {
             share: unasked.div_ceil(usable.max(1)).min(most),
             levels: Vec::new(),
             rest: Vec::new(),
+            balance: None,
+            honest_end: None,
+            new_blocks: None,
             distrust: self.is_distrustful() && !self.keeps_evidence,
+            suspects: self.peers.values().any(|peer| peer.record.is_suspect()),
             copies: None,
         };
         let mut ready: Vec<PeerId> =
@@ -95,6 +106,18 @@ impl Picker {
 
     /// The best block to ask of a peer now; it is marked as asked.
     fn choose(&mut self, id: PeerId, look: &mut Look) -> Option<(u32, u32)> {
+        let best = self.best(id, false, look);
+        if best.is_some()
+            || !look.suspects
+            || self.peers.get(&id).is_some_and(|peer| peer.load() >= look.depth(peer))
+        {
+            return best;
+        }
+        self.choose_idle(id, look)
+    }
+
+    /// The same; `idle`: not only what is left to the peer by others that could do it as well, see `suspects`.
+    pub(super) fn best(&mut self, id: PeerId, idle: bool, look: &mut Look) -> Option<(u32, u32)> {
         let peer = self.peers.get(&id)?;
         let eta = peer.eta(peer.asks().len(), look.now);
         // Beyond its depth a peer of unknown rate gets its share of what is waited for, nothing else.
@@ -123,7 +146,7 @@ impl Picker {
                 continue;
             }
             // Before the level is asked for: it depends on who may send the piece.
-            if !self.is_welcome(id, &want, look.now) || !self.is_trusted_with(id, &want, look.now) {
+            if !self.is_welcome(id, &want, idle, look) || !self.is_trusted_with(id, &want, look.now) {
                 continue;
             }
             if want.tier != Tier::Ahead && (refused == REFUSALS || self.is_too_late(eta, at, look)) {
@@ -139,7 +162,7 @@ impl Picker {
         {
             return Some(copy);
         }
-        if self.essential_only || share_only { None } else { self.rest(id, look) }
+        if self.essential_only || share_only { None } else { self.rest(id, idle, look) }
     }
 
     fn copy(&mut self, id: PeerId, eta: f64, places: usize, look: &mut Look) -> Option<(u32, u32)> {
@@ -152,7 +175,7 @@ impl Picker {
     }
 
     /// A block of tier 3.
-    fn rest(&mut self, id: PeerId, look: &mut Look) -> Option<(u32, u32)> {
+    fn rest(&mut self, id: PeerId, idle: bool, look: &mut Look) -> Option<(u32, u32)> {
         if look.rest.is_empty() {
             // Within one pump pieces are only closed: these are lower bounds until its end.
             let board = self.board.as_ref()?;
@@ -168,7 +191,7 @@ impl Picker {
                 };
                 let want = Want { piece, tier: Tier::Rest, due: None };
                 if peer.may_have(piece, look.now)
-                    && self.is_welcome(id, &want, look.now)
+                    && self.is_welcome(id, &want, idle, look)
                     && self.is_trusted_with(id, &want, look.now)
                     && let Some(block) = self.take(id, &want, look)
                 {
@@ -230,6 +253,11 @@ impl Picker {
 }
 
 impl Look {
+    /// The moment.
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+
     /// How many requests a peer should have, whatever they are for.
     fn depth(&self, peer: &Peer) -> usize {
         // While somebody waits, what is of no use to him would keep a peer from helping once its rate shows.
@@ -254,7 +282,7 @@ impl Look {
 
 /// The earliest time at which vessels, each with its first whole block at `.0` and one more every `.1` seconds, hold
 /// `blocks` together.
-fn level(vessels: &[(f64, f64)], blocks: u32) -> f64 {
+pub(super) fn level(vessels: &[(f64, f64)], blocks: u32) -> f64 {
     let held = |time: f64| -> f64 {
         let of = |(first, step): &(f64, f64)| {
             if time < *first { 0.0 } else { ((time - first) / step + 1e-9).floor() + 1.0 }

@@ -1,31 +1,27 @@
-//! Blocks in doubt: which are asked again, and what a peer that gave wrong ones is still good for.
-//!
-//! Who is wrong about one block in five is right about the other four, and its line is free: such a *suspect* goes on
-//! giving blocks, few per piece, so that finding the wrong ones costs less than the right ones save, and never of a
-//! piece that somebody waits for while an honest peer could bring it.
+//! Blocks in doubt: which are asked again, once a piece was wrong. `suspects` says of whom.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::evidence::{Evidence, Finding};
+use super::layout::BLOCK_LEN;
 use super::peer::{Peer, PeerId};
 use super::picker::{Command, Picker};
 use super::piece::Piece;
-use super::plan::{Tier, Want};
+use super::record::Record;
+use super::suspects::is_soon;
 
-/// Wrong blocks that suspects together may be expected to give of one piece. With more of them nearly all suspects'
-/// blocks have to be asked again before the last wrong one is found.
-const WRONG_PER_PIECE: f64 = 1.6;
 /// Blocks less likely wrong than this are not asked again while others are.
 const CLEAR: f64 = 1e-4;
-/// Blocks at least this much as doubtful as the most doubtful one are alike. Of a piece that somebody waits for, half of
-/// those are asked again at once;
+/// Blocks at least this much as doubtful as the most doubtful one are alike. Of a piece that somebody waits for, one in
+/// so many of those is asked again at once: while nobody is known to lie, and after;
 const ALIKE: f64 = 0.9;
+const HASTE_BLIND: usize = 2;
+const HASTE: usize = 4;
 /// ... of another as many as are together this likely to hold a wrong one: with every right one the rest get likelier.
 const PATIENT: f64 = 0.1;
-/// A piece due within this time counts as waited for.
-const SOON: Duration = Duration::from_secs(1);
-/// Bytes of open pieces beyond which suspects begin no other piece.
-const OPEN_BYTES: u64 = 24 * 1024 * 1024;
+/// How often the guess who is wrong is refined by what it makes of the copies.
+const REFINED: usize = 3;
 
 impl Picker {
     /// Whether copies of blocks are kept from now on and [`Picker::examine`] called with them.
@@ -49,11 +45,16 @@ impl Picker {
         now: Duration,
         is_right: impl Fn(&[&[u8]]) -> bool,
     ) -> Option<Vec<u8>> {
-        let disputed = evidence.disputed();
-        let rate = |id: PeerId| {
-            let record = self.peers.get(&id).map(|peer| peer.record).unwrap_or_default();
-            record.error_rate(disputed.get(&id).copied().unwrap_or(0))
-        };
+        if !evidence.is_ready(piece) {
+            return None;
+        }
+        let record = |id: PeerId| self.peers.get(&id).map(|peer| peer.record).unwrap_or_default();
+        // Who contradicts a known liar is not the worse for it: what the records say is refined by the copies.
+        let mut compared = BTreeMap::new();
+        for _ in 0..REFINED {
+            compared = evidence.compared(|id| rate_with(record(id), compared.get(&id)));
+        }
+        let rate = |id: PeerId| rate_with(record(id), compared.get(&id));
         match evidence.examine(piece, rate, is_right) {
             Finding::Open => None,
             Finding::Right(bytes) => {
@@ -100,7 +101,6 @@ impl Picker {
     fn ask_again(&mut self, piece: u32, doubtful: &[(u32, f64)], now: Duration) {
         let Some(board) = &mut self.board else { return };
         let Some(entry) = board.piece(piece).filter(|entry| entry.is_whole()) else { return };
-        self.wasted += u64::from(super::layout::BLOCK_LEN);
         let is_news = |block: u32| {
             let may = |(id, peer): (&PeerId, &Peer)| {
                 peer.is_usable(now)
@@ -118,50 +118,49 @@ impl Picker {
             return;
         };
         let is_waited = self.plan.wants.iter().any(|want| want.piece == piece && is_soon(want));
+        let is_suspect = |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.record.is_suspect());
+        let is_blind = entry.giver(possible[0].0).is_none_or(|giver| !is_suspect(&giver));
+        if is_blind && !is_waited && !entry.is_in_doubt() && self.blind.is_some_and(|other| other != piece) {
+            self.postponed.insert(piece);
+            return;
+        }
+        if is_blind {
+            self.blind = Some(piece);
+        }
+        self.postponed.remove(&piece);
         let alike = possible.iter().take_while(|(_, doubt)| *doubt >= most * ALIKE).count();
+        // One is wrong for sure.
+        let none: f64 = doubtful.iter().map(|(_, doubt)| 1.0 - doubt).product();
         let mut sum = 0.0;
         let patient = possible.iter().take_while(|(_, doubt)| {
-            sum += doubt;
-            sum - doubt < PATIENT
+            let more = sum < PATIENT;
+            sum += doubt / (1.0 - none).max(f64::MIN_POSITIVE);
+            more
         });
-        let count = if is_waited { alike.div_ceil(2) } else { patient.count() };
+        let urgent = alike.div_ceil(if is_blind { HASTE_BLIND } else { HASTE });
+        let count = if is_waited { urgent } else { patient.count() };
         let blocks: Vec<u32> = possible[..count].iter().map(|(block, _)| *block).collect();
+        self.wasted += u64::from(BLOCK_LEN) * blocks.len() as u64;
         board.reopen(piece, &blocks);
     }
 
-    /// Whether a block of a piece may be asked of a peer, as far as wrong blocks of the past are concerned.
-    pub(super) fn is_welcome(&self, id: PeerId, want: &Want, now: Duration) -> bool {
-        let (Some(peer), Some(board)) = (self.peers.get(&id), &self.board) else { return true };
-        if !peer.record.is_suspect() {
-            return true;
-        }
-        let is_suspect = |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.record.is_suspect());
-        let piece = board.piece(want.piece);
-        let could = |id: PeerId| piece.is_none_or(|piece| piece.lacks_from(id));
-        let honest = self.peers.iter().any(|(id, peer)| {
-            !peer.record.is_suspect() && peer.is_usable(now) && peer.may_have(want.piece, now) && could(*id)
-        });
-        if !honest {
-            return true;
-        }
-        if is_soon(want) {
-            return false;
-        }
-        match piece {
-            Some(piece) if piece.is_in_doubt() || piece.only.contains(&id) => true,
-            Some(piece) => {
-                let most = (WRONG_PER_PIECE / peer.record.error_rate(0)).max(1.0);
-                ((piece.count_of(is_suspect) + 1) as f64) <= most
-            }
-            None => {
-                let open = board.pieces().len() as u64 + 1;
-                open * u64::from(board.layout().piece_len()) <= OPEN_BYTES
-            }
+    /// Looks again at pieces that were left alone as long as nobody knew who lies.
+    pub(super) fn resume_doubts(&mut self, now: Duration) {
+        let Some(board) = &self.board else { return };
+        let is_open = |at: u32| board.piece(at).is_some_and(|piece| piece.is_in_doubt() && !piece.judged);
+        self.blind = self.blind.filter(|piece| is_open(*piece));
+        self.postponed
+            .retain(|piece| board.piece(*piece).is_some_and(|piece| piece.is_whole() && !piece.judged));
+        for at in self.postponed.clone() {
+            let Some(piece) = self.board.as_ref().and_then(|board| board.piece(at)) else { continue };
+            let rate = |giver: PeerId| self.peers.get(&giver).map_or(1.0, |peer| peer.record.error_rate());
+            let mut doubtful: Vec<(u32, f64)> =
+                piece.givers_by_block().map(|(block, giver)| (block, rate(giver))).collect();
+            doubtful.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            self.ask_again(at, &doubtful, now);
         }
     }
-}
 
-impl Picker {
     /// Pieces in doubt whose open blocks nobody who serves us could give another copy of are fetched anew.
     pub(super) fn give_up_doubts(&mut self, now: Duration) {
         let Some(board) = &self.board else { return };
@@ -177,6 +176,7 @@ impl Picker {
     }
 }
 
-fn is_soon(want: &Want) -> bool {
-    want.tier == Tier::Now || want.tier == Tier::Urgent && want.due.is_some_and(|due| due < SOON)
+fn rate_with(record: Record, compared: Option<&(u32, f64)>) -> f64 {
+    let (copies, wrong) = compared.copied().unwrap_or_default();
+    record.error_rate_with(copies, wrong)
 }

@@ -139,16 +139,30 @@ impl Evidence {
         blocks
     }
 
-    /// Per peer: its copies that others contradict, in pieces that are not decided.
+    /// Per peer: its copies of blocks that others gave copies of, in pieces that are not decided, and how many of them
+    /// seem to be wrong.
     #[must_use]
-    pub fn disputed(&self) -> BTreeMap<PeerId, u32> {
-        let mut count = BTreeMap::new();
-        let disputed =
-            self.cases.values().flat_map(|case| &case.blocks).filter(|versions| versions.len() > 1);
-        for giver in disputed.flatten().flat_map(|version| &version.givers) {
-            *count.entry(*giver).or_insert(0) += 1;
+    pub fn compared(&self, error_rate: impl Fn(PeerId) -> f64) -> BTreeMap<PeerId, (u32, f64)> {
+        let mut counts: BTreeMap<PeerId, (u32, f64)> = BTreeMap::new();
+        let several = |versions: &&Vec<Version>| versions.iter().map(|v| v.givers.len()).sum::<usize>() > 1;
+        for versions in self.cases.values().flat_map(|case| &case.blocks).filter(several) {
+            let odds = |right: usize| odds(versions, right, &error_rate);
+            let all = (0..versions.len()).map(odds).sum::<f64>() + odds(usize::MAX);
+            for (at, version) in versions.iter().enumerate() {
+                let wrong = 1.0 - odds(at) / all.max(f64::MIN_POSITIVE);
+                for giver in &version.givers {
+                    let count = counts.entry(*giver).or_default();
+                    *count = (count.0 + 1, count.1 + wrong);
+                }
+            }
         }
-        count
+        counts
+    }
+
+    /// Whether every block of a piece is here in some copy, and libtorrent does not get them.
+    #[must_use]
+    pub fn is_ready(&self, piece: u32) -> bool {
+        self.cases.get(&piece).is_some_and(|case| case.missing == 0 && case.kept)
     }
 
     /// A piece is decided. With its right bytes: how many right and wrong blocks each peer gave.
@@ -300,9 +314,13 @@ mod tests {
             evidence.add(&layout(), 0, block, PeerId(1), content(block, liar), true);
         }
         assert_eq!(evidence.examine(0, |_| 0.1, is_right), Finding::Wrong);
-        assert_eq!(evidence.disputed(), BTreeMap::new());
+        assert_eq!(evidence.compared(|_| 0.1), BTreeMap::new());
         evidence.add(&layout(), 0, 2, PeerId(2), content(2, 0), true);
-        assert_eq!(evidence.disputed(), BTreeMap::from([(PeerId(1), 1), (PeerId(2), 1)]));
+        // Nobody knows who of the two is wrong, unless one is known for it.
+        let seems =
+            |rate: fn(PeerId) -> f64| evidence.compared(rate).values().map(|c| c.1).collect::<Vec<_>>();
+        assert!(seems(|_| 0.1).iter().all(|wrong| (0.5..0.6).contains(wrong)));
+        assert!(seems(|peer| [0.2, 0.01][peer.0 as usize - 1])[1] < 0.05);
         let Finding::Right(bytes) = evidence.examine(0, |_| 0.1, is_right) else { panic!("not found") };
         assert_eq!(
             evidence.close(0, Some(&bytes)),

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod prebuffer;
 mod record;
 mod silence;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod trust;

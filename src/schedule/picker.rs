@@ -7,7 +7,7 @@
 //! peer that would finish it later than the others could, and once all its blocks are asked, idle peers are asked
 //! again for those that are expected last; whichever copy comes first cancels the others.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::bits::Bits;
@@ -44,6 +44,10 @@ pub struct Picker {
     pub(super) essential_only: bool,
     /// Copies of blocks are kept, so that a wrong block can be found without fetching its piece anew.
     pub(super) keeps_evidence: bool,
+    /// A wrong piece whose blocks are asked again although nobody knows who lies.
+    pub(super) blind: Option<u32>,
+    /// Wrong pieces that wait until that one has shown it.
+    pub(super) postponed: BTreeSet<u32>,
 }
 
 impl Picker {
@@ -62,6 +66,8 @@ impl Picker {
             caution: CAUTION_AT_FIRST,
             essential_only: false,
             keeps_evidence: false,
+            blind: None,
+            postponed: BTreeSet::new(),
         }
     }
 
@@ -73,6 +79,7 @@ impl Picker {
             peer.forget_all();
         }
         self.board = Some(Board::new(layout, &have));
+        (self.blind, self.postponed) = (None, BTreeSet::new());
         self.commands.retain(|command| matches!(command, Command::Drop(_)));
         self.replan();
     }
@@ -292,6 +299,7 @@ impl Picker {
     /// Works around silent peers, then fills every peer's queue. Appends what is to be sent, in order.
     pub fn pump(&mut self, now: Duration, out: &mut Vec<Command>) {
         self.work_around_silence(now);
+        self.resume_doubts(now);
         out.append(&mut self.commands);
         if self.board.is_some() && !self.demands.is_empty() {
             self.fill(now, out);

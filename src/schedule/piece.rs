@@ -153,6 +153,14 @@ impl Piece {
                 || self.blocks.iter().zip(0u32..).any(|(block, at)| open(block) && !self.has_given(at, peer)))
     }
 
+    /// Whether each block that nobody was asked for could come from one of these peers, who has not given it before.
+    #[must_use]
+    pub fn is_covered_by(&self, peers: &[PeerId]) -> bool {
+        let open = |block: &Block| matches!(block, Block::Open(asked) if asked.is_empty());
+        let news = |at: u32| peers.iter().any(|peer| !self.has_given(at, *peer));
+        self.blocks.iter().zip(0u32..).all(|(block, at)| !open(block) || news(at))
+    }
+
     /// The right bytes are known: blocks in doubt count as here. Answers who is still asked for which.
     pub fn decide(&mut self, now: Duration) -> Vec<(u32, PeerId)> {
         let asked = self.asked().flat_map(|(block, of)| of.iter().map(move |peer| (block, *peer))).collect();
@@ -172,6 +180,23 @@ impl Piece {
     #[must_use]
     pub fn is_here_from(&self, block: u32, peer: PeerId) -> bool {
         self.blocks.get(block as usize) == Some(&Block::Here(peer))
+    }
+
+    /// From whom the copy of a block is that counts now.
+    #[must_use]
+    pub fn giver(&self, block: u32) -> Option<PeerId> {
+        match self.blocks.get(block as usize) {
+            Some(Block::Here(giver)) => Some(*giver),
+            _ => None,
+        }
+    }
+
+    /// Blocks that are here, with whom they came from.
+    pub fn givers_by_block(&self) -> impl Iterator<Item = (u32, PeerId)> {
+        (0u32..).zip(&self.blocks).filter_map(|(at, block)| match block {
+            Block::Here(giver) => Some((at, *giver)),
+            Block::Open(_) => None,
+        })
     }
 
     /// Whether some block's copy is in doubt.
@@ -194,6 +219,13 @@ impl Piece {
         }
     }
 
+    /// A block whose only copy is from a peer for which `of` holds, other than `other`, and was never in doubt.
+    pub fn unchecked(&self, of: impl Fn(&PeerId) -> bool, other: PeerId) -> Option<u32> {
+        let is_old = |at: u32| self.gave.iter().any(|(block, _)| *block == at);
+        let of = |block: &Block| matches!(block, Block::Here(giver) if *giver != other && of(giver));
+        self.blocks.iter().zip(0u32..).find(|(block, at)| of(block) && !is_old(*at)).map(|(_, at)| at)
+    }
+
     /// Blocks that are here from, or asked of, peers for which `of` holds.
     pub fn count_of(&self, of: impl Fn(&PeerId) -> bool) -> usize {
         let counts = |block: &&Block| match block {
@@ -201,6 +233,15 @@ impl Piece {
             Block::Here(giver) => of(giver),
         };
         self.blocks.iter().filter(counts).count()
+    }
+
+    /// The product of `of` over all blocks that are here from, or asked of, somebody; of several the smallest.
+    pub fn product_of(&self, of: impl Fn(&PeerId) -> f64) -> f64 {
+        let factor = |block: &Block| match block {
+            Block::Open(asked) => asked.iter().map(&of).fold(1.0, f64::min),
+            Block::Here(giver) => of(giver),
+        };
+        self.blocks.iter().map(factor).product()
     }
 
     /// Who was asked for a block that is not here.
@@ -280,6 +321,26 @@ mod tests {
         piece.ask(0, PeerId(3));
         assert_eq!(piece.decide(Duration::ZERO), vec![(0, PeerId(3))]);
         assert!(piece.is_whole() && piece.unasked() == 0 && piece.asked().count() == 0);
+    }
+
+    #[test]
+    fn checks_go_round_among_those_that_have_not_given_the_block() {
+        let (one, two) = (PeerId(1), PeerId(2));
+        let mut piece = Piece::new(3);
+        piece.arrived(0, one, Duration::ZERO);
+        piece.arrived(1, two, Duration::ZERO);
+        assert_eq!(piece.unchecked(|_| true, one), Some(1));
+        assert_eq!(piece.unchecked(|giver| *giver == one, one), None);
+        assert_eq!(piece.product_of(|_| 0.5), 0.25);
+        piece.ask(2, two);
+        assert_eq!(piece.product_of(|_| 0.5), 0.125);
+        piece.reopen(1);
+        assert!(piece.is_covered_by(&[one]) && !piece.is_covered_by(&[two]) && !piece.is_covered_by(&[]));
+        piece.ask(1, one);
+        piece.arrived(1, one, Duration::ZERO);
+        // Nobody needs a third copy before the second is known to be of no use.
+        assert_eq!(piece.unchecked(|_| true, two), Some(0));
+        assert_eq!(piece.givers_by_block().collect::<Vec<_>>(), vec![(0, one), (1, one)]);
     }
 
     #[test]

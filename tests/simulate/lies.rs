@@ -38,9 +38,65 @@ fn liars_are_used_for_what_they_are_right_about() {
         runs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let waste = runs.iter().map(|(_, waste)| waste).sum::<f64>() / runs.len() as f64;
         println!("median {:.2} s, worst {:.2} s, waste {waste:.3}", runs[6].0, runs[11].0);
-        assert!(runs[6].0 < 5.1 && runs[11].0 < 5.6, "{runs:.2?}");
-        assert!(waste < 1.3, "waste {waste:.3}");
+        assert!(runs[6].0 < 4.7 && runs[11].0 < 5.0, "{runs:.2?}");
+        assert!(waste < 1.31, "waste {waste:.3}");
     }
+}
+
+/// Sixteen megabytes from peers of these rates, each with one block in so many wrong (0: none), read as they come.
+/// Median of seconds, mean of bytes received for each byte of the file.
+fn read_from(piece_len: u32, rtt: f64, peers: &[(f64, u32)]) -> (f64, f64) {
+    const RUNS: u64 = 8;
+    let run = |seed: u64| {
+        let line = |(rate, corrupt): &(f64, u32)| {
+            let seed = seed * 1_000_003 + 17;
+            Line { corrupt: *corrupt, seed, ..Line::new(*rate, rtt) }
+        };
+        let mut world = World::new(piece_len, 16 * MB, peers.iter().map(line).collect());
+        world.handling = 0.002;
+        start(&mut world);
+        for piece in 0..world.layout.pieces() {
+            let at = world.layout.start_of(piece);
+            world.want(vec![main_stream(0..16 * MB, at, 1)]);
+            world.run(120.0, |w| w.has(piece));
+        }
+        (world.now, world.received as f64 / 16e6)
+    };
+    let mut runs: Vec<(f64, f64)> = (0..RUNS).map(run).collect();
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    (runs[runs.len() / 2].0, runs.iter().map(|(_, waste)| waste).sum::<f64>() / RUNS as f64)
+}
+
+#[test]
+fn whoever_lies_time_and_waste_are_bounded() {
+    const R: f64 = 1.2e6;
+    const KB: u32 = 1024;
+    // Name, piece length, round trip, peers, seconds from the honest alone, most seconds, most bytes for each byte.
+    type Swarm = (&'static str, u32, f64, &'static [(f64, u32)], f64, f64, f64);
+    let swarms: [Swarm; 9] = [
+        ("large pieces", 1024 * KB, 0.04, &[(R, 5), (R, 5), (R, 0), (R, 0)], 6.67, 6.0, 1.36),
+        ("small pieces", 64 * KB, 0.04, &[(R, 5), (R, 5), (R, 0), (R, 0)], 6.67, 4.5, 1.2),
+        ("far away", 256 * KB, 0.2, &[(R, 5), (R, 5), (R, 0), (R, 0)], 6.67, 6.4, 1.36),
+        ("one of three half wrong", 1024 * KB, 0.04, &[(R, 2), (R, 0), (R, 0)], 6.67, 7.0, 1.13),
+        ("one rare liar", 256 * KB, 0.04, &[(R, 50), (R, 0), (R, 0), (R, 0)], 4.44, 3.75, 1.05),
+        ("two rare liars", 256 * KB, 0.04, &[(R, 50), (R, 50), (R, 0), (R, 0)], 6.67, 4.0, 1.1),
+        ("three of four", 256 * KB, 0.04, &[(R, 5), (R, 5), (R, 5), (R, 0)], 13.33, 6.3, 1.65),
+        ("fast liars", 256 * KB, 0.04, &[(2e6, 5), (2e6, 5), (0.6e6, 0), (0.6e6, 0)], 13.33, 6.5, 1.7),
+        ("unequal", 1024 * KB, 0.04, &[(3e6, 0), (1.5e6, 5), (0.8e6, 3), (0.4e6, 0)], 4.71, 4.65, 1.35),
+    ];
+    for (name, piece_len, rtt, peers, honest, most, most_waste) in swarms {
+        let (took, waste) = read_from(piece_len, rtt, peers);
+        println!("{name}: {took:.2} s, honest peers alone {honest:.2} s, waste {waste:.3}");
+        assert!(took < most, "{name}: {took:.2} s");
+        assert!(waste < most_waste, "{name}: waste {waste:.3}");
+    }
+}
+
+#[test]
+fn a_slow_liar_is_not_waited_for() {
+    // It would need a second for each check.
+    let (took, _) = read_from(256 << 10, 0.1, &[(20e3, 5), (1.2e6, 5), (1.2e6, 0), (1.2e6, 0)]);
+    assert!(took < 6.67, "took {took:.2} s, longer than the honest alone");
 }
 
 #[test]

@@ -79,9 +79,12 @@ impl Line {
 
     /// Whether this peer's copy of a block is wrong.
     pub fn is_wrong(&self, id: u32, piece: u32, block: u32) -> bool {
-        let mut dice = Dice(self.seed ^ (u64::from(id) << 56) ^ (u64::from(piece) << 24) ^ u64::from(block));
-        let roll = (0..4).map(|_| dice.roll()).last().expect("four rolls");
-        self.corrupt > 0 && roll * f64::from(self.corrupt) < 1.0
+        // Mixed well, or neighbours would be wrong together: the finalizer of splitmix64.
+        let mut mixed = self.seed ^ (u64::from(id) << 56) ^ (u64::from(piece) << 24) ^ u64::from(block);
+        for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(factor);
+        }
+        self.corrupt > 0 && Dice(mixed ^ (mixed >> 31)).roll() * f64::from(self.corrupt) < 1.0
     }
 
     /// When a block that is begun now would be sent.

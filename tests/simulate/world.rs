@@ -433,7 +433,10 @@ impl<C: Chooser> World<C> {
             self.keeping = self.watched;
             if self.evidence.refuted(piece) {
                 let now = self.clock();
-                self.chooser.examine(&mut self.evidence, piece, now);
+                if self.chooser.examine(&mut self.evidence, piece, now) {
+                    self.kept += u64::from(self.layout.len_of(piece));
+                    self.pass(piece);
+                }
                 return;
             }
             self.suspects.entry(piece).or_default().extend(liars);
