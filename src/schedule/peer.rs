@@ -28,8 +28,8 @@ const REFUSAL: Duration = Duration::from_millis(250);
 const REFUSAL_DOUBLINGS: u32 = 5;
 /// A block that is late by less than this many seconds may be on its way.
 const OVERDUE: f64 = 0.1;
-/// A cancelled block that did not come for this long will not come.
-const GHOST_MAX: f64 = 1.0;
+/// A cancelled block that did not come for this long will not come. Slow peers have seconds of them in their send buffers.
+const GHOST_MAX: f64 = 4.0;
 
 const BLOCK: f64 = BLOCK_LEN as f64;
 
@@ -48,6 +48,8 @@ pub struct Ask {
 #[derive(Clone, Debug)]
 pub struct Peer {
     have: Have,
+    /// When its handshake was done.
+    since: Duration,
     /// The peer does not serve us now.
     pub choked: bool,
     /// We ended the connection and wait to hear that it is gone.
@@ -86,6 +88,7 @@ impl Peer {
     pub fn new(now: Duration) -> Self {
         Self {
             have: Have::Wire(Vec::new()),
+            since: now,
             choked: true,
             dropped: false,
             record: Record::default(),
@@ -100,6 +103,12 @@ impl Peer {
             refused: 0,
             ghosts: Vec::new(),
         }
+    }
+
+    /// When its handshake was done.
+    #[must_use]
+    pub fn since(&self) -> Duration {
+        self.since
     }
 
     /// The peer has everything.

@@ -91,3 +91,40 @@ fn nothing_is_asked_twice_without_need() {
         assert!(world.now < limit * 1.05, "the whole took {:.2}, limit {limit:.2}", world.now);
     }
 }
+
+/// What the first peer to connect is asked for alone it cannot take back: the others' copies then cost more than they bring.
+#[test]
+fn peers_that_connect_one_after_the_other_share_the_first_pieces() {
+    let swarm = 1.3 * MUSIC as f64;
+    for gap in [0.001, 0.004] {
+        let mut lines = [0.4, 0.3, 0.2, 0.1].map(|part| Line::new(part * swarm, 0.06)).to_vec();
+        for (at, line) in lines.iter_mut().enumerate() {
+            line.online.0 = gap * at as f64;
+            line.send_buffer = 1.0;
+        }
+        let mut world = World::new(256 * 1024, 15 * MB, lines);
+        world.handling = 0.003;
+        let file = 0..15 * MB;
+        let mut passed = [0.0; 2];
+        for (piece, passed) in (0..).zip(&mut passed) {
+            // The player reads what has come at once, and waits for the next.
+            let at = u64::from(piece) * 256 * 1024;
+            let now = vec![at..at + 64 * 1024];
+            let position = at.saturating_sub(256 * 1024);
+            world.want(vec![Demand {
+                rank: Rank::Main,
+                position,
+                now,
+                file: file.clone(),
+                byte_rate: Some(MUSIC),
+            }]);
+            *passed = world.run(100.0, |w| w.has(piece));
+        }
+        let music = 256.0 * 1024.0 / MUSIC as f64;
+        assert!(
+            passed[1] - passed[0] < music,
+            "the second piece came {:.2} s after the first",
+            passed[1] - passed[0]
+        );
+    }
+}
