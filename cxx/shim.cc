@@ -13,7 +13,6 @@
 #include <libtorrent/extensions/smart_ban.hpp>
 #include <libtorrent/extensions/ut_metadata.hpp>
 #include <libtorrent/extensions/ut_pex.hpp>
-#include <libtorrent/hasher.hpp>
 #include <libtorrent/ip_filter.hpp>
 #include <libtorrent/magnet_uri.hpp>
 #include <libtorrent/read_resume_data.hpp>
@@ -25,6 +24,7 @@
 
 #include "vozduxan/cxx/convert.h"
 #include "vozduxan/cxx/events.h"
+#include "vozduxan/cxx/hashes.h"
 #include "vozduxan/cxx/tap.h"
 
 namespace vozduxan {
@@ -249,9 +249,13 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
   params.upload_limit = -1;
   params.download_limit = -1;
 
-  // v2 alone has a hash for every block, which libtorrent uses; else blocks are compared.
-  bool const watched = state_->own_picker && (params.ti ? params.ti->info_hashes() : params.info_hashes).has_v1();
-  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker, watched);
+  // Whose piece was wrong is found out by comparing blocks. Of a v2 torrent libtorrent asks for hashes of the blocks and
+  // bans whoever had one wrong, so there it must not see a wrong piece: blocks are kept from it from the first on. Without
+  // a hash of every piece (from a magnet link) that cannot be, and all is left to it.
+  bool const v1 = (params.ti ? params.ti->info_hashes() : params.info_hashes).has_v1();
+  bool const watched = state_->own_picker && (v1 || (params.ti && params.ti->v2_piece_hashes_verified()));
+  std::uint32_t const watch = !watched ? 0 : v1 ? 1 : 2;
+  auto tap = std::make_shared<TorrentTap>(state_->events, number, state_->own_picker, watch);
   // The plugin needs the handle before its first hook runs: libtorrent passes it to this function.
   params.extensions.emplace_back([tap](lt::torrent_handle const& handle, lt::client_data_t) {
     tap->attach(handle);
@@ -296,30 +300,17 @@ void Shim::add_piece(std::uint32_t const torrent, std::uint32_t const piece,
 }
 
 rust::Vec<std::uint8_t> Shim::piece_hashes(std::uint32_t const torrent) const {
-  rust::Vec<std::uint8_t> out;
   Torrent const found = state_->find(torrent);
-  if (!found.handle.is_valid()) return out;
+  if (!found.handle.is_valid()) return {};
   std::shared_ptr<lt::torrent_info const> const info = found.handle.torrent_file();
-  if (!info || !info->info_hashes().has_v1()) return out;
-  out.reserve(static_cast<std::size_t>(info->num_pieces()) * 20);
-  for (lt::piece_index_t const piece : info->piece_range()) {
-    for (std::uint8_t const byte : info->hash_for_piece(piece)) out.push_back(byte);
-  }
-  return out;
+  return info ? hashes_of(*info) : rust::Vec<std::uint8_t>();
 }
 
-std::array<std::uint8_t, 20> sha1(rust::Slice<std::uint8_t const> const bytes) {
-  lt::hasher hasher;
-  // In parts: hasher takes an int.
-  constexpr std::size_t part = std::size_t{1} << 24;
-  for (std::size_t at = 0; at < bytes.size(); at += part) {
-    hasher.update(reinterpret_cast<char const*>(bytes.data()) + at,
-                  static_cast<int>(std::min(part, bytes.size() - at)));
-  }
-  lt::sha1_hash const hash = hasher.final();
-  std::array<std::uint8_t, 20> out{};
-  std::copy(hash.begin(), hash.end(), out.begin());
-  return out;
+rust::Vec<PieceRoot> Shim::piece_roots(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (!found.handle.is_valid()) return {};
+  std::shared_ptr<lt::torrent_info const> const info = found.handle.torrent_file();
+  return info ? roots_of(found.handle, *info) : rust::Vec<PieceRoot>();
 }
 
 void Shim::add_trackers(std::uint32_t const torrent, rust::Slice<rust::String const> const urls) const {

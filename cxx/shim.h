@@ -12,6 +12,7 @@
 #include <libtorrent/fwd.hpp>
 
 #include "rust/cxx.h"
+#include "vozduxan/cxx/hashes.h"
 
 namespace vozduxan {
 
@@ -20,6 +21,7 @@ struct AddOptions;
 struct Event;
 struct Command;
 struct PieceOrder;
+struct PieceRoot;
 struct Metadata;
 struct MagnetInfo;
 struct Setting;
@@ -48,6 +50,7 @@ class Shim {
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_piece(std::uint32_t torrent, std::uint32_t piece, rust::Slice<std::uint8_t const> bytes) const;
   rust::Vec<std::uint8_t> piece_hashes(std::uint32_t torrent) const;
+  rust::Vec<PieceRoot> piece_roots(std::uint32_t torrent) const;
   void add_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
   rust::Vec<rust::String> trackers(std::uint32_t torrent) const;
   void remove_trackers(std::uint32_t torrent, rust::Slice<rust::String const> urls) const;
@@ -68,7 +71,6 @@ class Shim {
 std::unique_ptr<Shim> new_shim(SessionOptions const& options);
 Metadata inspect_torrent(rust::Slice<std::uint8_t const> bytes);
 MagnetInfo inspect_magnet(rust::Str uri);
-std::array<std::uint8_t, 20> sha1(rust::Slice<std::uint8_t const> bytes);
 Metadata inspect_resume(rust::Slice<std::uint8_t const> bytes);
 
 }  // namespace vozduxan

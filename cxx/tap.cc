@@ -297,8 +297,8 @@ class PeerTap final : public lt::peer_plugin {
   std::uint32_t haves_ = 0;
 };
 
-TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker, bool const watched)
-    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker), watched_(watched), watch_(watched ? 1 : 0) {}
+TorrentTap::TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t const torrent, bool const own_picker, std::uint32_t const watch)
+    : events_(std::move(events)), torrent_(torrent), own_picker_(own_picker), watched_(watch != 0), watch_(watch) {}
 
 void TorrentTap::report(EventKind const kind, std::uint32_t const piece) const {
   Event event = make_event(kind, torrent_);

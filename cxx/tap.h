@@ -43,7 +43,7 @@ struct PeerState {
 
 class TorrentTap final : public lt::torrent_plugin, public std::enable_shared_from_this<TorrentTap> {
  public:
-  TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t torrent, bool own_picker, bool watched);
+  TorrentTap(std::shared_ptr<EventQueue> events, std::uint32_t torrent, bool own_picker, std::uint32_t watch);
 
   // Known after the torrent was added; needed by on_files_checked.
   void attach(lt::torrent_handle handle) { handle_ = std::move(handle); }

@@ -131,6 +131,17 @@ pub mod raw {
         length: u32,
     }
 
+    /// What a piece of a v2 torrent has to hash to (BEP 52).
+    #[derive(Clone, Debug)]
+    struct PieceRoot {
+        /// Of the tree of its blocks' SHA-256s; zeros for a piece of padding.
+        root: [u8; 32],
+        /// Leaves of that tree; those beyond the blocks are zeros.
+        leaves: u32,
+        /// Bytes of the file in the piece; what follows is padding and has no hash.
+        length: u32,
+    }
+
     /// A piece's standing with libtorrent's own picker.
     struct PieceOrder {
         piece: u32,
@@ -222,8 +233,12 @@ pub mod raw {
         fn add_piece(self: &Shim, torrent: u32, piece: u32, bytes: &[u8]);
         /// SHA-1 of every piece, 20 bytes each; empty for a torrent without them (v2 only) or without metadata.
         fn piece_hashes(self: &Shim, torrent: u32) -> Result<Vec<u8>>;
+        /// The roots of every piece; empty for a torrent that has SHA-1s, and while one root is not known.
+        fn piece_roots(self: &Shim, torrent: u32) -> Result<Vec<PieceRoot>>;
         /// SHA-1.
         fn sha1(bytes: &[u8]) -> [u8; 20];
+        /// SHA-256.
+        fn sha256(bytes: &[u8]) -> [u8; 32];
         fn add_trackers(self: &Shim, torrent: u32, urls: &[String]);
         fn trackers(self: &Shim, torrent: u32) -> Result<Vec<String>>;
         fn remove_trackers(self: &Shim, torrent: u32, urls: &[String]) -> Result<()>;

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use cxx::UniquePtr;
 
-pub use ffi::raw::{AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata, PieceOrder};
+pub use ffi::raw::{
+    AddOptions, Command, CommandKind, Event, EventKind, FileInfo, Metadata, PieceOrder, PieceRoot,
+};
 pub use tuning::{Network, Proxy};
 
 use tuning::settings;
@@ -126,6 +128,12 @@ impl Bridge {
         self.shim.piece_hashes(torrent).unwrap_or_default()
     }
 
+    /// The roots of every piece of a v2 torrent; empty for others, and while one root is not known. Waits for
+    /// libtorrent's network thread.
+    pub fn piece_roots(&self, torrent: u32) -> Vec<PieceRoot> {
+        self.shim.piece_roots(torrent).unwrap_or_default()
+    }
+
     /// Sends requests and cancels, in this order.
     pub fn command(&self, torrent: u32, commands: &[Command]) {
         if !commands.is_empty() {
@@ -186,6 +194,12 @@ impl Bridge {
 #[must_use]
 pub fn sha1(bytes: &[u8]) -> [u8; 20] {
     raw::sha1(bytes)
+}
+
+/// SHA-256 by the same.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    raw::sha256(bytes)
 }
 
 /// The metadata of .torrent bytes.

@@ -13,6 +13,7 @@ mod disk;
 mod error;
 mod event_loop;
 mod frames;
+mod hashes;
 mod head;
 mod inbox;
 mod info;

@@ -4,10 +4,14 @@
 //! At first libtorrent gets every block and the engine only a copy. From the first wrong piece on (`Keep`) it gets
 //! whole pieces that were found right here: so it never sees a wrong one, and never bans the honest givers of the right
 //! blocks in it. Hashing a piece of 256 KiB takes a fraction of a millisecond of this thread.
+//!
+//! Of a v2 torrent libtorrent would find the wrong blocks by itself, and bans their givers, who have mostly right ones:
+//! there blocks are kept from the first on, until the torrent has shown itself right.
 
 use std::ops::Range;
 use std::time::Duration;
 
+use super::hashes::Hashes;
 use crate::bridge::{self, Bridge, Event, EventKind};
 use crate::schedule::evidence::Evidence;
 use crate::schedule::layout::{BLOCK_LEN, Layout};
@@ -19,8 +23,6 @@ use crate::schedule::picker::{Input, Picker};
 const MOST: u64 = 64 * 1024 * 1024;
 /// A torrent that has brought so many right bytes and none wrong is not watched any more.
 const TRIAL: u64 = 8 * 1024 * 1024;
-/// Bytes of a SHA-1.
-const HASH_LEN: usize = 20;
 
 /// How blocks are watched; the numbers are those of the bridge's Watch command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +41,8 @@ enum Level {
 pub struct Verdicts {
     evidence: Evidence,
     level: Level,
-    /// SHA-1 of each piece, once needed; empty where there are none.
-    hashes: Option<Vec<u8>>,
+    /// Once needed.
+    hashes: Option<Hashes>,
     /// Bytes of pieces that passed.
     right: u64,
     /// New pieces go to libtorrent until some of those kept are decided.
@@ -67,6 +69,11 @@ impl Verdicts {
         let kept = event.kind == EventKind::BlockKept;
         if self.level == Level::Off && !kept {
             return;
+        }
+        if kept && self.level == Level::Copy {
+            // v2: the bridge began with it.
+            self.level = Level::Keep;
+            picker.set_keeps_evidence(true);
         }
         let block = event.offset / BLOCK_LEN;
         self.evidence.add(layout, event.piece, block, PeerId(event.peer), bytes.as_slice().to_vec(), kept);
@@ -105,7 +112,7 @@ impl Verdicts {
         let proven = match self.level {
             Level::Off => false,
             Level::Copy => self.right >= TRIAL,
-            Level::Keep => !picker.is_wary(),
+            Level::Keep => self.right >= TRIAL && !picker.is_wary(),
         };
         if proven {
             if self.level == Level::Copy {
@@ -119,10 +126,12 @@ impl Verdicts {
 
     /// libtorrent found a piece wrong.
     pub fn failed(&mut self, bridge: &Bridge, torrent: u32, picker: &mut Picker, piece: u32, now: Duration) {
-        let hashes = self.hashes.get_or_insert_with(|| bridge.piece_hashes(torrent));
-        if hashes.is_empty() {
-            // v2: libtorrent finds wrong blocks by their own hashes.
-            self.evidence.clear();
+        let hashes = self.hashes.get_or_insert_with(|| Hashes::of(bridge, torrent));
+        if matches!(hashes, Hashes::None) {
+            // libtorrent finds wrong blocks by their own hashes.
+            if self.level == Level::Copy {
+                self.evidence.clear();
+            }
             self.watch(bridge, torrent, Level::Off);
         } else {
             picker.set_keeps_evidence(true);
@@ -136,10 +145,8 @@ impl Verdicts {
     }
 
     fn examine(&mut self, bridge: &Bridge, torrent: u32, picker: &mut Picker, piece: u32, now: Duration) {
-        let hashes = self.hashes.get_or_insert_with(|| bridge.piece_hashes(torrent));
-        let at = piece as usize * HASH_LEN;
-        let Some(hash) = hashes.get(at..at + HASH_LEN) else { return };
-        let is_right = |blocks: &[&[u8]]| bridge::sha1(&blocks.concat()) == hash;
+        let hashes = self.hashes.get_or_insert_with(|| Hashes::of(bridge, torrent));
+        let is_right = hashes.check(piece);
         if let Some(bytes) = picker.examine(&mut self.evidence, piece, now, is_right) {
             bridge.add_piece(torrent, piece, &bytes);
         }

@@ -55,7 +55,14 @@ impl Picker {
             compared = evidence.compared(|id| rate_with(record(id), compared.get(&id)));
         }
         let rate = |id: PeerId| rate_with(record(id), compared.get(&id));
-        match evidence.examine(piece, rate, is_right) {
+        let mut finding = evidence.examine(piece, rate, false, &is_right);
+        let doubtful = evidence.doubtful(piece, rate);
+        if finding == Finding::Wrong
+            && self.askable(piece, &doubtful, now).is_some_and(|blocks| blocks.is_empty())
+        {
+            finding = evidence.examine(piece, rate, true, &is_right);
+        }
+        match finding {
             Finding::Open => None,
             Finding::Right(bytes) => {
                 for (peer, (right, wrong)) in evidence.close(piece, Some(&bytes)) {
@@ -65,7 +72,6 @@ impl Picker {
                 Some(bytes)
             }
             Finding::Wrong => {
-                let doubtful = evidence.doubtful(piece, rate);
                 self.be_cautious();
                 self.ask_again(piece, &doubtful, now);
                 None
@@ -97,26 +103,29 @@ impl Picker {
         }
     }
 
-    /// `doubtful`: the piece's blocks with their likelihood to be wrong, the most doubtful first.
-    fn ask_again(&mut self, piece: u32, doubtful: &[(u32, f64)], now: Duration) {
-        let Some(board) = &mut self.board else { return };
-        let Some(entry) = board.piece(piece).filter(|entry| entry.is_whole()) else { return };
+    /// Those doubtful blocks of a whole piece that somebody is left to ask for; `None` while copies are on their way.
+    fn askable(&self, piece: u32, doubtful: &[(u32, f64)], now: Duration) -> Option<Vec<(u32, f64)>> {
+        let entry = self.board.as_ref()?.piece(piece).filter(|entry| entry.is_whole())?;
         let is_news = |block: u32| {
             let may = |(id, peer): (&PeerId, &Peer)| {
-                peer.is_usable(now)
-                    && peer.may_have(piece, now)
-                    && !entry.has_given(block, *id)
-                    && !entry.is_here_from(block, *id)
+                let may = peer.is_usable(now) && peer.may_have(piece, now);
+                may && !entry.has_given(block, *id) && !entry.is_here_from(block, *id)
             };
             self.peers.iter().any(may)
         };
-        let possible: Vec<(u32, f64)> =
-            doubtful.iter().copied().filter(|(block, doubt)| *doubt > CLEAR && is_news(*block)).collect();
+        Some(doubtful.iter().copied().filter(|(block, doubt)| *doubt > CLEAR && is_news(*block)).collect())
+    }
+
+    /// `doubtful`: the piece's blocks with their likelihood to be wrong, the most doubtful first.
+    fn ask_again(&mut self, piece: u32, doubtful: &[(u32, f64)], now: Duration) {
+        let Some(possible) = self.askable(piece, doubtful, now) else { return };
         let Some(most) = possible.first().map(|(_, doubt)| *doubt) else {
             // Nobody is left to ask for another copy: all of it from one peer.
             self.failed(piece, now);
             return;
         };
+        let Some(board) = &mut self.board else { return };
+        let Some(entry) = board.piece(piece) else { return };
         let is_waited = self.plan.wants.iter().any(|want| want.piece == piece && is_soon(want));
         let is_suspect = |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.record.is_suspect());
         let is_blind = entry.giver(possible[0].0).is_none_or(|giver| !is_suspect(&giver));

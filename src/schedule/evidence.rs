@@ -11,8 +11,11 @@ use std::collections::{BTreeMap, HashSet};
 use super::layout::Layout;
 use super::peer::PeerId;
 
-/// Bytes that are hashed at most for one new version.
+/// Bytes that are hashed at most for one new version,
 const MOST_HASHED: u64 = 32 * 1024 * 1024;
+/// ... and as long as others can be asked for copies, so many for each piece that is found that way: a copy more takes
+/// tens of milliseconds on somebody's line, this much hashing about as long on the engine's thread.
+const WORTH_HASHING: f64 = 64.0 * 1024.0 * 1024.0;
 /// Versions of one block that are kept at most.
 const MOST_VERSIONS: usize = 16;
 /// Two peers that are wrong about a block hardly ever send the same wrong bytes.
@@ -35,6 +38,15 @@ struct Case {
     tried: HashSet<Vec<u8>>,
     /// libtorrent does not get the blocks.
     kept: bool,
+}
+
+/// A version of a block that is not its likeliest.
+#[derive(Clone, Copy, Debug)]
+struct Other {
+    /// How likely it is to be right, compared with the likeliest.
+    ratio: f64,
+    at: usize,
+    version: u8,
 }
 
 /// What is known of a piece.
@@ -111,11 +123,13 @@ impl Evidence {
     }
 
     /// Whether the piece can be put together rightly from what is here. `error_rate`: how often a peer is wrong, in
-    /// 0..1; likely combinations are tried first. `is_right` hashes blocks in this order.
+    /// 0..1; likely combinations are tried first, unlikely ones only if the search is `thorough`. `is_right` hashes
+    /// blocks in this order.
     pub fn examine(
         &mut self,
         piece: u32,
         error_rate: impl Fn(PeerId) -> f64,
+        thorough: bool,
         is_right: impl Fn(&[&[u8]]) -> bool,
     ) -> Finding {
         let Some(case) = self.cases.get_mut(&piece) else { return Finding::Open };
@@ -124,7 +138,8 @@ impl Evidence {
         }
         let len: u64 = case.blocks.iter().map(|versions| versions[0].bytes.len() as u64).sum();
         let tests = usize::try_from((MOST_HASHED / len.max(1)).max(1)).unwrap_or(1);
-        match case.search(tests, &error_rate, &is_right) {
+        let least = if thorough { 0.0 } else { (len as f64 / WORTH_HASHING).min(0.5) };
+        match case.search(tests, least, &error_rate, &is_right) {
             Some(bytes) => Finding::Right(bytes),
             None => Finding::Wrong,
         }
@@ -193,29 +208,36 @@ impl Evidence {
 }
 
 impl Case {
-    /// Tries at most `most` combinations that were not tried yet: of each block the likeliest version, then one block
-    /// another, then two, and so on.
+    /// Tries at most `most` combinations that were not tried yet and are at least so likely to be right: of each block
+    /// the likeliest version, then one block another, then two, and so on.
     fn search(
         &mut self,
         most: usize,
+        least: f64,
         error_rate: &impl Fn(PeerId) -> f64,
         is_right: &impl Fn(&[&[u8]]) -> bool,
     ) -> Option<Vec<u8>> {
         let mut likeliest = vec![0u8; self.blocks.len()];
+        let mut likelihood = 1.0;
         // Every other version, with how much less likely it is.
-        let mut others: Vec<(f64, usize, u8)> = Vec::new();
-        for (at, versions) in self.blocks.iter().enumerate().filter(|(_, versions)| versions.len() > 1) {
+        let mut others: Vec<Other> = Vec::new();
+        for (at, versions) in self.blocks.iter().enumerate() {
             let likely = |i: &u8| odds(versions, usize::from(*i), error_rate);
             let count = u8::try_from(versions.len()).unwrap_or(u8::MAX);
             let best = (0..count).max_by(|a, b| likely(a).total_cmp(&likely(b)).then(b.cmp(a))).unwrap_or(0);
             likeliest[at] = best;
+            let all = (0..count).map(|i| likely(&i)).sum::<f64>() + odds(versions, usize::MAX, error_rate);
+            likelihood *= likely(&best) / all.max(f64::MIN_POSITIVE);
             let rest = (0..count).filter(|i| *i != best);
-            others.extend(rest.map(|i| (likely(&best) / likely(&i).max(f64::MIN_POSITIVE), at, i)));
+            others.extend(rest.map(|version| {
+                let ratio = likely(&version) / likely(&best).max(f64::MIN_POSITIVE);
+                Other { ratio, at, version }
+            }));
         }
-        others.sort_by(|a, b| a.0.total_cmp(&b.0));
+        others.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
         let mut left = most;
         for deviations in 0..=others.len() {
-            let found = self.deviate(&likeliest, &others, deviations, &mut left, is_right);
+            let found = self.deviate(&likeliest, likelihood, &others, deviations, least, &mut left, is_right);
             if found.is_some() || left == 0 {
                 return found;
             }
@@ -224,15 +246,18 @@ impl Case {
     }
 
     /// Tries `choice` with `count` blocks in versions out of `others`.
+    #[expect(clippy::too_many_arguments, reason = "one recursion, whose state they are")]
     fn deviate(
         &mut self,
         choice: &[u8],
-        others: &[(f64, usize, u8)],
+        likelihood: f64,
+        others: &[Other],
         count: usize,
+        least: f64,
         left: &mut usize,
         is_right: &impl Fn(&[&[u8]]) -> bool,
     ) -> Option<Vec<u8>> {
-        if *left == 0 {
+        if *left == 0 || likelihood < least {
             return None;
         }
         if count == 0 {
@@ -248,14 +273,14 @@ impl Case {
                 .collect();
             return is_right(&parts).then(|| parts.concat());
         }
-        for (i, (_, at, version)) in others.iter().enumerate() {
+        for (i, other) in others.iter().enumerate() {
             let mut choice = choice.to_vec();
-            choice[*at] = *version;
+            choice[other.at] = other.version;
             // One version per block: the rest of the list, without this block.
-            let rest: Vec<(f64, usize, u8)> =
-                others[i + 1..].iter().copied().filter(|(_, other, _)| other != at).collect();
-            let found = self.deviate(&choice, &rest, count - 1, left, is_right);
-            if found.is_some() || *left == 0 {
+            let rest: Vec<Other> = others[i + 1..].iter().copied().filter(|o| o.at != other.at).collect();
+            let likelihood = likelihood * other.ratio;
+            let found = self.deviate(&choice, likelihood, &rest, count - 1, least, left, is_right);
+            if found.is_some() || *left == 0 || likelihood < least {
                 return found;
             }
         }
@@ -313,7 +338,7 @@ mod tests {
             let liar = if block == 2 { 1 } else { 0 };
             evidence.add(&layout(), 0, block, PeerId(1), content(block, liar), true);
         }
-        assert_eq!(evidence.examine(0, |_| 0.1, is_right), Finding::Wrong);
+        assert_eq!(evidence.examine(0, |_| 0.1, true, is_right), Finding::Wrong);
         assert_eq!(evidence.compared(|_| 0.1), BTreeMap::new());
         evidence.add(&layout(), 0, 2, PeerId(2), content(2, 0), true);
         // Nobody knows who of the two is wrong, unless one is known for it.
@@ -321,7 +346,7 @@ mod tests {
             |rate: fn(PeerId) -> f64| evidence.compared(rate).values().map(|c| c.1).collect::<Vec<_>>();
         assert!(seems(|_| 0.1).iter().all(|wrong| (0.5..0.6).contains(wrong)));
         assert!(seems(|peer| [0.2, 0.01][peer.0 as usize - 1])[1] < 0.05);
-        let Finding::Right(bytes) = evidence.examine(0, |_| 0.1, is_right) else { panic!("not found") };
+        let Finding::Right(bytes) = evidence.examine(0, |_| 0.1, true, is_right) else { panic!("not found") };
         assert_eq!(
             evidence.close(0, Some(&bytes)),
             BTreeMap::from([(PeerId(1), (3, 1)), (PeerId(2), (1, 0))])
@@ -333,13 +358,13 @@ mod tests {
     fn what_libtorrent_has_is_left_to_it_until_it_says_wrong() {
         let mut evidence = Evidence::default();
         for block in 0..BLOCKS {
-            assert_eq!(evidence.examine(0, |_| 0.1, is_right), Finding::Open);
+            assert_eq!(evidence.examine(0, |_| 0.1, true, is_right), Finding::Open);
             evidence.add(&layout(), 0, block, PeerId(1), content(block, u8::from(block == 0)), false);
         }
-        assert_eq!(evidence.examine(0, |_| 0.1, is_right), Finding::Open);
+        assert_eq!(evidence.examine(0, |_| 0.1, true, is_right), Finding::Open);
         assert!(evidence.refuted(0));
         evidence.add(&layout(), 0, 0, PeerId(2), content(0, 0), true);
-        assert!(matches!(evidence.examine(0, |_| 0.1, is_right), Finding::Right(_)));
+        assert!(matches!(evidence.examine(0, |_| 0.1, true, is_right), Finding::Right(_)));
     }
 
     #[test]
@@ -380,7 +405,7 @@ mod tests {
                 if lies {
                     wrong.entry(PeerId(peer)).or_default().insert(block);
                 }
-                match evidence.examine(0, |_| 0.1, is_right) {
+                match evidence.examine(0, |_| 0.1, true, is_right) {
                     Finding::Open => prop_assert!(!some.iter().all(|some| *some)),
                     Finding::Wrong => prop_assert!(!right.iter().all(|right| *right)),
                     Finding::Right(bytes) => {

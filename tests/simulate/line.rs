@@ -5,10 +5,27 @@
 //! a second's worth between 10 and 500 KB; a cancel recalls only what is not there yet.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use vozduxan::schedule::layout::BLOCK_LEN;
 
-use super::world::Dice;
+/// A small generator, so that every run is the same.
+#[derive(Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as f64) / f64::from(1u32 << 31)
+    }
+    pub fn between(&mut self, range: Range<f64>) -> f64 {
+        range.start + self.roll() * (range.end - range.start)
+    }
+    /// Every order of magnitude equally likely.
+    pub fn log(&mut self, range: Range<f64>) -> f64 {
+        self.between(range.start.ln()..range.end.ln()).exp()
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct Line {

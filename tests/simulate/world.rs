@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use vozduxan::schedule::bits::Bits;
 use vozduxan::schedule::evidence::Evidence;
-use vozduxan::schedule::layout::Layout;
+use vozduxan::schedule::layout::{BLOCK_LEN, Layout};
 use vozduxan::schedule::peer::PeerId;
 use vozduxan::schedule::picker::{Command, Input, Picker};
 use vozduxan::schedule::plan::{Demand, Rank, Windows};
 
+pub use super::line::Dice;
 use super::line::Line;
 
 pub const MB: u64 = 1_000_000;
@@ -24,9 +25,10 @@ pub trait Chooser {
     fn set_demands(&mut self, demands: Vec<Demand>, now: Duration);
     fn pump(&mut self, now: Duration, out: &mut Vec<Command>);
     fn next_look(&self, now: Duration) -> Option<Duration>;
-    /// Looks at the copies of a piece; true when the right ones are found. Who keeps none says no.
-    fn examine(&mut self, _evidence: &mut Evidence, _piece: u32, _now: Duration) -> bool {
-        false
+    /// Looks at the copies of a piece; whether the right ones are found, and the blocks hashed for that. Who keeps none
+    /// says no.
+    fn examine(&mut self, _evidence: &mut Evidence, _piece: u32, _now: Duration) -> (bool, u64) {
+        (false, 0)
     }
 }
 
@@ -47,10 +49,15 @@ impl Chooser for Picker {
     fn next_look(&self, now: Duration) -> Option<Duration> {
         Self::next_look(self, now)
     }
-    fn examine(&mut self, evidence: &mut Evidence, piece: u32, now: Duration) -> bool {
+    fn examine(&mut self, evidence: &mut Evidence, piece: u32, now: Duration) -> (bool, u64) {
+        let hashed = std::cell::Cell::new(0);
         // The first byte of a right block is 0, of a wrong one its sender's number.
-        let is_right = |blocks: &[&[u8]]| blocks.iter().all(|block| block[0] == 0);
-        Self::examine(self, evidence, piece, now, is_right).is_some()
+        let is_right = |blocks: &[&[u8]]| {
+            hashed.set(hashed.get() + blocks.len() as u64);
+            blocks.iter().all(|block| block[0] == 0)
+        };
+        let found = Self::examine(self, evidence, piece, now, is_right).is_some();
+        (found, hashed.get())
     }
 }
 
@@ -89,24 +96,6 @@ impl Ord for Event {
     }
 }
 
-/// A small generator, so that every run is the same.
-#[derive(Clone)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as f64) / f64::from(1u32 << 31)
-    }
-    pub fn between(&mut self, range: Range<f64>) -> f64 {
-        range.start + self.roll() * (range.end - range.start)
-    }
-    /// Every order of magnitude equally likely.
-    pub fn log(&mut self, range: Range<f64>) -> f64 {
-        self.between(range.start.ln()..range.end.ln()).exp()
-    }
-}
-
 pub struct World<C = Picker> {
     pub now: f64,
     serial: u64,
@@ -124,6 +113,8 @@ pub struct World<C = Picker> {
     /// Copies are looked at.
     pub watched: bool,
     pub received: u64,
+    /// Bytes hashed to find wrong blocks.
+    pub hashed: u64,
     /// Of these, what is in pieces that are here or on their way.
     kept: u64,
     pub passed_at: BTreeMap<u32, f64>,
@@ -163,6 +154,7 @@ impl<C: Chooser> World<C> {
             keeping: false,
             watched: false,
             received: 0,
+            hashed: 0,
             kept: 0,
             passed_at: BTreeMap::new(),
             dropped: Vec::new(),
@@ -414,12 +406,7 @@ impl<C: Chooser> World<C> {
             self.evidence.add(&self.layout, piece, block, PeerId(id), bytes, kept);
         }
         if kept {
-            let now = self.clock();
-            if self.chooser.examine(&mut self.evidence, piece, now) {
-                self.kept += u64::from(self.layout.len_of(piece));
-                self.pass(piece);
-            }
-            return;
+            return self.examine(piece);
         }
         let blocks = self.here.entry(piece).or_default();
         if let std::collections::btree_map::Entry::Vacant(slot) = blocks.entry(block) {
@@ -435,18 +422,23 @@ impl<C: Chooser> World<C> {
             self.kept -= u64::from(self.layout.len_of(piece));
             self.keeping = self.watched;
             if self.evidence.refuted(piece) {
-                let now = self.clock();
-                if self.chooser.examine(&mut self.evidence, piece, now) {
-                    self.kept += u64::from(self.layout.len_of(piece));
-                    self.pass(piece);
-                }
-                return;
+                return self.examine(piece);
             }
             self.suspects.entry(piece).or_default().extend(liars);
             self.hear(Input::Failed(piece));
             return;
         }
         self.pass(piece);
+    }
+
+    fn examine(&mut self, piece: u32) {
+        let now = self.clock();
+        let (found, blocks) = self.chooser.examine(&mut self.evidence, piece, now);
+        self.hashed += blocks * u64::from(BLOCK_LEN);
+        if found {
+            self.kept += u64::from(self.layout.len_of(piece));
+            self.pass(piece);
+        }
     }
 
     fn pass(&mut self, piece: u32) {
