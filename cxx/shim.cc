@@ -11,7 +11,6 @@
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bencode.hpp>
 #include <libtorrent/extensions/smart_ban.hpp>
-#include <libtorrent/extensions/ut_metadata.hpp>
 #include <libtorrent/extensions/ut_pex.hpp>
 #include <libtorrent/hasher.hpp>
 #include <libtorrent/ip_filter.hpp>
@@ -47,11 +46,9 @@ lt::session_params session_params(SessionOptions const& options) {
       params = lt::session_params();  // a corrupt file costs a slower start, nothing else
     }
   }
-  if (options.own_picker) {
-    // libtorrent's plugins are added with each torrent. Not smart_ban where blocks are watched: whose fault a wrong
-    // piece was is the engine's to judge, which still has a use for the others of his blocks.
-    params.extensions.clear();
-  }
+  // libtorrent's plugins are added with each torrent. Not smart_ban where blocks are watched: whose fault a wrong piece
+  // was is the engine's to judge, which still has a use for the others of his blocks. Never the one for metadata (tap.cc).
+  params.extensions.clear();
   params.settings = to_settings({options.settings.data(), options.settings.size()});
   return params;
 }
@@ -257,12 +254,8 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
     tap->attach(handle);
     return std::static_pointer_cast<lt::torrent_plugin>(tap);
   });
-  // After the tap, which has the first look at metadata messages.
-  if (state_->own_picker) {
-    params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
-    params.extensions.emplace_back(&lt::create_ut_pex_plugin);
-    if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
-  }
+  params.extensions.emplace_back(&lt::create_ut_pex_plugin);
+  if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
   params.extensions.emplace_back([events = state_->events, number](lt::torrent_handle const&, lt::client_data_t) {
     return std::static_pointer_cast<lt::torrent_plugin>(std::make_shared<Farewell>(events, number));
   });

@@ -62,9 +62,10 @@ pub mod raw {
         PeerGone,
         /// Requests the peer is ready to queue (BEP 10 `reqq`), in offset.
         PeerQueue,
-        /// The peer has metadata of this many bytes (BEP 9), in offset.
+        /// The peer can give metadata (BEP 9), of offset bytes; 0: it does not say.
         PeerMetadata,
-        /// A block of metadata, unchecked: its number in piece, bytes in data.
+        /// A block of metadata, unchecked: its number in piece, bytes in data; offset: bytes of the whole, as the peer
+        /// says; 0: it does not.
         MetadataBlock,
         /// The peer will not give the block of metadata in piece.
         MetadataRefused,

@@ -161,11 +161,11 @@ impl Engine {
             return;
         };
         match event.kind {
-            EventKind::PeerMetadata => torrent.info.has(peer, event.offset, now),
-            EventKind::MetadataRefused => torrent.info.refused(peer),
+            EventKind::PeerMetadata => torrent.info.has(peer, event.offset),
+            EventKind::MetadataRefused => torrent.info.refused(peer, now),
             EventKind::PeerGone => torrent.info.gone(peer),
             EventKind::MetadataBlock => {
-                if let Some(whole) = torrent.info.block(peer, event.piece, &event.data) {
+                if let Some(whole) = torrent.info.block(peer, event.piece, event.offset, &event.data, now) {
                     let right = self.bridge.set_info(id, &whole);
                     torrent.info.tried(peer, right);
                     if right {
