@@ -232,6 +232,8 @@ pub mod raw {
         fn recheck(self: &Shim, torrent: u32);
         fn recover(self: &Shim, torrent: u32);
         fn announce(self: &Shim, torrent: u32);
+        fn announce_to_dht(self: &Shim, torrent: u32);
+        /// Empty when there are no nodes in it.
         fn dht_state(self: &Shim) -> Result<Vec<u8>>;
         fn dht_nodes(self: &Shim) -> u32;
         /// Ends the session and joins its threads.
