@@ -1,7 +1,7 @@
 //! Metadata from peers of every kind, on a clock of its own.
 
-use super::super::collected::{BLOCK, COPIES};
 use super::*;
+use crate::engine::collected::{BLOCK, COPIES};
 use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
