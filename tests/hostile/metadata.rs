@@ -155,6 +155,45 @@ fn a_crowd_that_claims_ten_megabytes_each() {
     crowd("eight of 10 MB", |made, n| wrong_bytes(made, 9_800_000 + n));
 }
 
+/// Claims alone must not take the room of what is there: an honest peer that speaks when all of them have claimed.
+#[test]
+fn a_crowd_that_claims_ten_megabytes_each_and_gives_nothing() {
+    let made = album(1000);
+    let claimed = Arc::new(AtomicU64::new(0));
+    // Together they leave less of 64 MiB than the true size.
+    let sizes = (0..6).map(|n| 9_900_000 + n).chain([7_700_000]);
+    let liars: Vec<RawPeer> = sizes
+        .map(|size| {
+            let identity = Identity { metadata_size: Some(size), ..Identity::new(made.info_hash()) };
+            let claimed = Arc::clone(&claimed);
+            RawPeer::start(move |stream| {
+                let mut wire = Wire::accept(stream, &identity)?;
+                // The client has spoken after the claim was sent: it goes through its messages in order.
+                wire.read()?;
+                claimed.fetch_add(1, Ordering::Release);
+                loop {
+                    wire.read()?;
+                }
+            })
+            .unwrap()
+        })
+        .collect();
+    let (share, identity) = (made.share.clone(), Identity::new(made.info_hash()));
+    let identity = Identity { metadata_size: i64::try_from(share.info.len()).ok(), ..identity };
+    let honest = RawPeer::start(move |stream| {
+        while claimed.load(Ordering::Acquire) < 7 {
+            std::thread::yield_now();
+        }
+        share.serve(&mut Wire::accept(stream, &identity)?)
+    })
+    .unwrap();
+    let host = Host::start();
+    let mut peers: Vec<&RawPeer> = liars.iter().collect();
+    peers.push(&honest);
+    let listed = host.list_any(Some(&magnet(&made, &peers)), &[]);
+    assert_eq!(listed.unwrap_or_else(|refused| panic!("{refused:?}")).len(), 1000);
+}
+
 #[test]
 fn a_crowd_of_all_kinds() {
     let made = album(1000);
