@@ -27,7 +27,14 @@ fn main() {
     };
     let mut build = cxx_build::bridge("src/bridge/ffi.rs");
     build
-        .files(["cxx/shim.cc", "cxx/tap.cc", "cxx/dial.cc", "cxx/convert.cc", "cxx/hashes.cc"])
+        .files([
+            "cxx/shim.cc",
+            "cxx/tap.cc",
+            "cxx/dial.cc",
+            "cxx/alerts.cc",
+            "cxx/convert.cc",
+            "cxx/hashes.cc",
+        ])
         .std("c++17")
         // Nothing of the C++ side may be visible outside the library.
         .flag_if_supported("-fvisibility=hidden")

@@ -1,7 +1,9 @@
 #include "vozduxan/cxx/shim.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,7 +13,6 @@
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/bencode.hpp>
 #include <libtorrent/extensions/smart_ban.hpp>
-#include <libtorrent/extensions/ut_metadata.hpp>
 #include <libtorrent/extensions/ut_pex.hpp>
 #include <libtorrent/ip_filter.hpp>
 #include <libtorrent/magnet_uri.hpp>
@@ -20,8 +21,8 @@
 #include <libtorrent/session_params.hpp>
 #include <libtorrent/session_stats.hpp>
 #include <libtorrent/torrent_info.hpp>
-#include <libtorrent/write_resume_data.hpp>
 
+#include "vozduxan/cxx/alerts.h"
 #include "vozduxan/cxx/convert.h"
 #include "vozduxan/cxx/events.h"
 #include "vozduxan/cxx/hashes.h"
@@ -47,14 +48,23 @@ lt::session_params session_params(SessionOptions const& options) {
       params = lt::session_params();  // a corrupt file costs a slower start, nothing else
     }
   }
-  if (options.own_picker) {
-    // libtorrent's plugins are added with each torrent. Not smart_ban where blocks are watched: whose fault a wrong
-    // piece was is the engine's to judge, which still has a use for the others of his blocks.
-    params.extensions.clear();
-  }
+  // libtorrent's plugins are added with each torrent. Not smart_ban where blocks are watched: whose fault a wrong piece
+  // was is the engine's to judge, which still has a use for the others of his blocks. Never the one for metadata (tap.cc).
+  params.extensions.clear();
   params.settings = to_settings({options.settings.data(), options.settings.size()});
+  // Not yet: a session that begins with the DHT starts it before it has opened a socket, unless it has names to look up
+  // first, and what does not find a socket then is forgotten: the stored nodes (session_impl::init, dht_tracker::start).
+  params.settings.set_bool(lt::settings_pack::enable_dht, false);
   return params;
 }
+
+bool wants_dht(SessionOptions const& options) {
+  return to_settings({options.settings.data(), options.settings.size()}).get_bool(lt::settings_pack::enable_dht);
+}
+
+// How long after the first alert of a bootstrap others are waited for: each address that is listened on bootstraps by
+// itself, and gives up on nodes that do not answer after some 15 s.
+constexpr std::chrono::seconds bootstraps{30};
 
 }  // namespace
 
@@ -82,6 +92,22 @@ struct Shim::State {
         session(std::make_unique<lt::session>(session_params(options))) {
     session->set_ip_filter(nowhere());
     session->set_alert_notify([queue = events] { queue->alerts_waiting(); });
+    if (!wants_dht(options)) return;
+    lt::settings_pack dht;
+    dht.set_bool(lt::settings_pack::enable_dht, true);
+    session->apply_settings(std::move(dht));
+  }
+
+  // Bootstraps are the only alerts of their category that anybody waits for: once all are done, queries of strangers must
+  // not wake an idle engine. The engine's thread only.
+  void quiet_dht() {
+    if (!bootstrapped || std::chrono::steady_clock::now() - *bootstrapped < bootstraps) return;
+    bootstrapped.reset();
+    lt::settings_pack quiet;
+    quiet.set_int(lt::settings_pack::alert_mask,
+                  session->get_settings().get_int(lt::settings_pack::alert_mask) &
+                      ~static_cast<int>(static_cast<std::uint32_t>(lt::alert_category::dht)));
+    session->apply_settings(std::move(quiet));
   }
 
   Torrent find(std::uint32_t const number) const {
@@ -103,6 +129,7 @@ struct Shim::State {
   mutable std::mutex mutex;  // guards torrents only; never held while libtorrent is called
   std::map<std::uint32_t, Torrent> torrents;
   std::unique_ptr<lt::session> session;
+  std::optional<std::chrono::steady_clock::time_point> bootstrapped;
 };
 
 Shim::Shim(SessionOptions const& options) : state_(std::make_unique<State>(options)) {}
@@ -117,21 +144,6 @@ bool Shim::wait(std::uint32_t const quiet_ms, std::uint32_t const milliseconds) 
 
 void Shim::wake() const { state_->events->wake(); }
 
-namespace {
-
-Event with_text(EventKind const kind, std::uint32_t const torrent, std::string const& text) {
-  Event event = make_event(kind, torrent);
-  event.text = rust::String::lossy(text);
-  return event;
-}
-
-bool disk_full(lt::error_code const& error) {
-  return error == boost::system::errc::no_space_on_device ||
-         error == lt::error_code(EDQUOT, boost::system::system_category());
-}
-
-}  // namespace
-
 void Shim::take_events(rust::Vec<Event>& out) const {
   std::vector<Event> taken;
   bool const alerts = state_->events->take(taken);
@@ -143,48 +155,14 @@ void Shim::take_events(rust::Vec<Event>& out) const {
   for (lt::alert* const alert : list) {
     auto const* const about = dynamic_cast<lt::torrent_alert const*>(alert);
     std::uint32_t const torrent = about ? state_->number_of(about->handle) : 0;
-    if (lt::alert_cast<lt::metadata_received_alert>(alert)) {
-      out.push_back(make_event(EventKind::MetadataReceived, torrent));
-    } else if (auto const* failed = lt::alert_cast<lt::metadata_failed_alert>(alert)) {
-      out.push_back(with_text(EventKind::MetadataFailed, torrent, failed->error.message()));
-    } else if (auto const* error = lt::alert_cast<lt::torrent_error_alert>(alert)) {
-      out.push_back(with_text(EventKind::TorrentError, torrent, error->error.message()));
-    } else if (auto const* file = lt::alert_cast<lt::file_error_alert>(alert)) {
-      Event event = with_text(EventKind::FileError, torrent, std::string(file->filename()) + ": " + file->error.message());
-      event.offset = disk_full(file->error) ? 1 : 0;
-      out.push_back(std::move(event));
-    } else if (auto const* saved = lt::alert_cast<lt::save_resume_data_alert>(alert)) {
-      Event event = make_event(EventKind::ResumeData, torrent);
-      std::vector<char> const bytes = lt::write_resume_data_buf(saved->params);
-      event.data = to_bytes(bytes.data(), bytes.size());
-      out.push_back(std::move(event));
-    } else if (auto const* unsaved = lt::alert_cast<lt::save_resume_data_failed_alert>(alert)) {
-      out.push_back(with_text(EventKind::ResumeFailed, torrent, unsaved->error.message()));
-    } else if (auto const* reply = lt::alert_cast<lt::tracker_reply_alert>(alert)) {
-      Event event = with_text(EventKind::TrackerReply, torrent, reply->tracker_url());
-      event.offset = static_cast<std::uint32_t>(std::max(reply->num_peers, 0));
-      out.push_back(std::move(event));
-    } else if (auto const* tracker = lt::alert_cast<lt::tracker_error_alert>(alert)) {
-      std::string const message = tracker->error_message();
-      out.push_back(with_text(EventKind::TrackerError, torrent,
-                              std::string(tracker->tracker_url()) + ": " +
-                                  (message.empty() ? tracker->error.message() : message)));
-    } else if (lt::alert_cast<lt::dht_bootstrap_alert>(alert)) {
-      out.push_back(make_event(EventKind::DhtBootstrap, 0));
-      // It was the one alert of its category that anybody waits for: queries of strangers must not wake an idle engine.
-      lt::settings_pack quiet;
-      quiet.set_int(lt::settings_pack::alert_mask,
-                    state_->session->get_settings().get_int(lt::settings_pack::alert_mask) &
-                        ~static_cast<int>(static_cast<std::uint32_t>(lt::alert_category::dht)));
-      state_->session->apply_settings(std::move(quiet));
-    } else if (auto const* listen = lt::alert_cast<lt::listen_failed_alert>(alert)) {
-      out.push_back(with_text(EventKind::ListenFailed, 0,
-                              std::string(listen->listen_interface()) + " port " + std::to_string(listen->port) + ": " +
-                                  listen->error.message()));
-    } else if (lt::alert_cast<lt::alerts_dropped_alert>(alert)) {
-      out.push_back(make_event(EventKind::EventsLost, 0));
+    std::optional<Event> event = to_event(*alert, torrent);
+    if (!event) continue;
+    if (event->kind == EventKind::DhtBootstrap && !state_->bootstrapped) {
+      state_->bootstrapped = std::chrono::steady_clock::now();
     }
+    out.push_back(std::move(*event));
   }
+  state_->quiet_dht();
 }
 
 namespace {
@@ -261,12 +239,8 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
     tap->attach(handle);
     return std::static_pointer_cast<lt::torrent_plugin>(tap);
   });
-  // After the tap, which has the first look at metadata messages.
-  if (state_->own_picker) {
-    params.extensions.emplace_back(&lt::create_ut_metadata_plugin);
-    params.extensions.emplace_back(&lt::create_ut_pex_plugin);
-    if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
-  }
+  params.extensions.emplace_back(&lt::create_ut_pex_plugin);
+  if (!watched) params.extensions.emplace_back(&lt::create_smart_ban_plugin);
   params.extensions.emplace_back([events = state_->events, number](lt::torrent_handle const&, lt::client_data_t) {
     return std::static_pointer_cast<lt::torrent_plugin>(std::make_shared<Farewell>(events, number));
   });
@@ -457,10 +431,15 @@ void Shim::announce(std::uint32_t const torrent) const {
   found.handle.force_dht_announce();
 }
 
+void Shim::announce_to_dht(std::uint32_t const torrent) const {
+  Torrent const found = state_->find(torrent);
+  if (found.handle.is_valid()) found.handle.force_dht_announce();
+}
+
 rust::Vec<std::uint8_t> Shim::dht_state() const {
-  std::vector<char> const bytes =
-      lt::write_session_params_buf(state_->session->session_state(lt::session_handle::save_dht_state),
-                                   lt::session_handle::save_dht_state);
+  lt::session_params const params = state_->session->session_state(lt::session_handle::save_dht_state);
+  if (params.dht_state.nodes.empty() && params.dht_state.nodes6.empty()) return {};
+  std::vector<char> const bytes = lt::write_session_params_buf(params, lt::session_handle::save_dht_state);
   return to_bytes(bytes.data(), bytes.size());
 }
 

@@ -58,6 +58,7 @@ class Shim {
   void recheck(std::uint32_t torrent) const;
   void recover(std::uint32_t torrent) const;
   void announce(std::uint32_t torrent) const;
+  void announce_to_dht(std::uint32_t torrent) const;
   rust::Vec<std::uint8_t> dht_state() const;
   std::uint32_t dht_nodes() const;
   void shut_down() const;

@@ -8,6 +8,7 @@
 
 #include <libtorrent/bdecode.hpp>
 #include <libtorrent/bitfield.hpp>
+#include <libtorrent/entry.hpp>
 #include <libtorrent/error_code.hpp>
 #include <libtorrent/operations.hpp>
 #include <libtorrent/peer_connection.hpp>
@@ -96,43 +97,60 @@ class PeerTap final : public lt::peer_plugin {
       if (torrent_->peers_.count(peer_) == 0) return true;
       lt::bdecode_node const names = dictionary.dict_find_dict("m");
       std::int64_t const id = names ? names.dict_find_int_value("ut_metadata", 0) : 0;
-      if (id > 0 && id < 256) torrent_->metadata_ids_[peer_] = static_cast<std::uint8_t>(id);
+      // A size that cannot be right is worse than none (0): whoever says it is not asked at all.
       std::int64_t const size = dictionary.dict_find_int_value("metadata_size", 0);
-      if (id > 0 && id < 256 && size > 0 && size <= max_metadata) {
-        torrent_->from_peer(EventKind::PeerMetadata, peer_, 0, static_cast<std::uint32_t>(size));
+      if (id > 0 && id < 256) {
+        torrent_->metadata_ids_[peer_] = static_cast<std::uint8_t>(id);
+        if (size >= 0 && size <= max_metadata) {
+          torrent_->from_peer(EventKind::PeerMetadata, peer_, 0, static_cast<std::uint32_t>(size));
+        }
       }
     }
     return true;
   }
-  // BEP 9. libtorrent's own plugin comes after this one and sees what is not claimed here.
+  // BEP 9, which has no other plugin here: libtorrent's keeps one buffer for all peers, whose length the last handshake
+  // decides, so that any two liars keep it from ever being right.
+  void add_handshake(lt::entry& dictionary) override {
+    // On the network thread this runs inline.
+    std::shared_ptr<lt::torrent_info const> const info = torrent_->handle_.torrent_file();
+    if (info && info->priv()) return;
+    dictionary["m"]["ut_metadata"] = own_metadata_id;
+    if (info) dictionary["metadata_size"] = info->info_section().size();
+  }
   bool on_extended(int const length, int const id, lt::span<char const> const body) override {
     // libtorrent calls for every part of a message that arrives.
-    if (!lt::bt_peer_connection_handle(connection_).packet_finished()) return false;
-    if (floods()) return true;
-    if (id != own_metadata_id || length > max_metadata_message) return false;
+    if (id != own_metadata_id) return lt::bt_peer_connection_handle(connection_).packet_finished() && floods();
+    if (length > max_metadata_message) {
+      end();
+      return true;
+    }
+    if (!lt::bt_peer_connection_handle(connection_).packet_finished() || floods()) return true;
     lt::error_code error;
     lt::bdecode_node const message = lt::bdecode(body, error);
-    if (error || message.type() != lt::bdecode_node::dict_t) return false;
+    if (error || message.type() != lt::bdecode_node::dict_t) return true;
     std::int64_t const piece = message.dict_find_int_value("piece", -1);
-    if (piece < 0 || piece > max_metadata / metadata_block) return false;
+    if (piece < 0 || piece > max_metadata / metadata_block) return true;
     switch (message.dict_find_int_value("msg_type", -1)) {
       case 0:
         wanted_.push_back(piece);
         if (wanted_.size() > max_wanted) wanted_.erase(wanted_.begin());
         serve();
-        return true;
+        break;
       case 1: {
         lt::span<char const> const data = body.subspan(message.data_section().size());
+        std::int64_t const total = message.dict_find_int_value("total_size", 0);
         Event event = make_event(EventKind::MetadataBlock, torrent_->torrent_);
         event.peer = peer_;
         event.piece = static_cast<std::uint32_t>(piece);
+        event.offset = total > 0 && total <= max_metadata ? static_cast<std::uint32_t>(total) : 0;
         event.data = to_bytes(data.data(), static_cast<std::size_t>(data.size()));
         torrent_->offer(std::move(event));
-        return false;
+        break;
       }
-      case 2: torrent_->from_peer(EventKind::MetadataRefused, peer_, static_cast<std::uint32_t>(piece)); return false;
-      default: return false;
+      case 2: torrent_->from_peer(EventKind::MetadataRefused, peer_, static_cast<std::uint32_t>(piece)); break;
+      default: break;
     }
+    return true;
   }
   void on_disconnect(lt::error_code const& error) override {
     torrent_->peers_.erase(peer_);
@@ -222,7 +240,7 @@ class PeerTap final : public lt::peer_plugin {
   }
 
  private:
-  // What libtorrent's handshake calls ut_metadata (ut_metadata.cpp, add_handshake).
+  // What ut_metadata is called in our handshake: a number that libtorrent itself has no use for (bt_peer_connection.hpp).
   static constexpr int own_metadata_id = 2;
   static constexpr std::int64_t metadata_block = 16 * 1024;
   static constexpr int max_metadata_message = 17 * 1024;
@@ -232,8 +250,7 @@ class PeerTap final : public lt::peer_plugin {
   // What a peer may have waiting in its send buffer before more is put there.
   static constexpr int enough_to_send = 160 * 1024;
 
-  // Gives the peer the blocks of the metadata that it asked for. libtorrent's plugin would give what it has collected
-  // itself, which is not what the torrent has when the metadata came another way (set_metadata).
+  // Gives the peer the blocks of the metadata that it asked for.
   void serve() {
     if (wanted_.empty()) return;
     auto const known = torrent_->metadata_ids_.find(peer_);

@@ -62,9 +62,10 @@ pub mod raw {
         PeerGone,
         /// Requests the peer is ready to queue (BEP 10 `reqq`), in offset.
         PeerQueue,
-        /// The peer has metadata of this many bytes (BEP 9), in offset.
+        /// The peer can give metadata (BEP 9), of offset bytes; 0: it does not say.
         PeerMetadata,
-        /// A block of metadata, unchecked: its number in piece, bytes in data.
+        /// A block of metadata, unchecked: its number in piece, bytes in data; offset: bytes of the whole, as the peer
+        /// says; 0: it does not.
         MetadataBlock,
         /// The peer will not give the block of metadata in piece.
         MetadataRefused,
@@ -246,6 +247,8 @@ pub mod raw {
         fn recheck(self: &Shim, torrent: u32);
         fn recover(self: &Shim, torrent: u32);
         fn announce(self: &Shim, torrent: u32);
+        fn announce_to_dht(self: &Shim, torrent: u32);
+        /// Empty when there are no nodes in it.
         fn dht_state(self: &Shim) -> Result<Vec<u8>>;
         fn dht_nodes(self: &Shim) -> u32;
         /// Ends the session and joins its threads.

@@ -173,7 +173,12 @@ impl Bridge {
         self.shim.announce(torrent);
     }
 
-    /// The DHT's routing table, to be stored.
+    /// Asks the DHT for peers now.
+    pub fn announce_to_dht(&self, torrent: u32) {
+        self.shim.announce_to_dht(torrent);
+    }
+
+    /// The DHT's routing table, to be stored; empty when there is nothing in it.
     pub fn dht_state(&self) -> Result<Vec<u8>, Refusal> {
         self.shim.dht_state().map_err(|e| e.to_string())
     }

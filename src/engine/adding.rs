@@ -7,7 +7,7 @@ use crate::bridge::{AddOptions, Command, CommandKind, Event, EventKind};
 use crate::log_line;
 use crate::schedule::deadlines::Deadlines;
 use crate::schedule::peer::PeerId;
-use crate::storage::{self, Home};
+use crate::storage::Home;
 
 use super::Error;
 use super::event_loop::Engine;
@@ -144,8 +144,10 @@ impl Engine {
         match self.bridge.move_torrent(id, new, &path) {
             Ok(()) => torrent.moved(new, home, self.tuning.windows),
             Err(why) => {
-                torrent.wrong_pieces = 0;
-                torrent.error = Some(format!("the torrent could not be opened in {path}: {why}"));
+                // It is in no session now, or in one place that is not its own. The next call adds it anew.
+                self.torrents.insert(id, torrent);
+                let text = format!("the torrent could not be opened in {path}: {why}; try again");
+                return self.refuse(id, &Error::Internal(text));
             }
         }
         let number = torrent.id;
@@ -161,11 +163,11 @@ impl Engine {
             return;
         };
         match event.kind {
-            EventKind::PeerMetadata => torrent.info.has(peer, event.offset, now),
-            EventKind::MetadataRefused => torrent.info.refused(peer),
+            EventKind::PeerMetadata => torrent.info.has(peer, event.offset),
+            EventKind::MetadataRefused => torrent.info.refused(peer, now),
             EventKind::PeerGone => torrent.info.gone(peer),
             EventKind::MetadataBlock => {
-                if let Some(whole) = torrent.info.block(peer, event.piece, &event.data) {
+                if let Some(whole) = torrent.info.block(peer, event.piece, event.offset, &event.data, now) {
                     let right = self.bridge.set_info(id, &whole);
                     torrent.info.tried(peer, right);
                     if right {
@@ -195,12 +197,21 @@ impl Engine {
         self.bridge.command(id, &commands);
     }
 
-    /// There is no safe place for a torrent's files. It leaves the session, so that nothing is written meanwhile and
-    /// the next call tries again.
-    fn refuse(&mut self, id: u32, error: &storage::Error) {
-        let jobs = self.torrents.get_mut(&id).map(|torrent| std::mem::take(&mut torrent.jobs));
-        for job in jobs.unwrap_or_default() {
-            self.give_up(id, job, Error::Storage(error.to_string()));
+    /// A torrent's files cannot be where they belong. It leaves the session, so that nothing is written meanwhile and the
+    /// next call tries again. Streams of it could never be read on: they end too.
+    fn refuse(&mut self, id: u32, error: &Error) {
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        let jobs = std::mem::take(&mut torrent.jobs);
+        torrent.lists.drain(..).for_each(|(_, waiter)| waiter.finish(Err(error.clone())));
+        let streams: Vec<String> = torrent.listeners.iter().map(|l| l.stream.token.clone()).collect();
+        if jobs.is_empty() {
+            log_line!(self.log, "error: {error}");
+        }
+        for job in jobs {
+            self.give_up(id, job, error.clone());
+        }
+        for token in streams {
+            self.streams.release(&token);
         }
         self.let_go(id);
     }
@@ -243,7 +254,7 @@ impl Engine {
             }
         }
         if let Some(error) = refused {
-            return self.refuse(id, &error);
+            return self.refuse(id, &Error::Storage(error.to_string()));
         }
         for job in &mut torrent.jobs {
             job.metadata_at.get_or_insert(now);
@@ -255,3 +266,7 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "adding_tests.rs"]
+mod tests;

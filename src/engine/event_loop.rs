@@ -321,8 +321,8 @@ impl Engine {
         }
         if event.kind == EventKind::DhtBootstrap {
             // A torrent added before the DHT ran would wait 15 minutes for its turn to announce.
-            self.torrents.keys().for_each(|id| self.bridge.announce(*id));
-            return;
+            self.torrents.keys().for_each(|id| self.bridge.announce_to_dht(*id));
+            return self.save_dht();
         }
         self.note_connection(&event, now);
         self.metadata_news(&event, now);
@@ -438,7 +438,13 @@ impl Engine {
                 }
             }
         }
+        self.save_dht();
+    }
+
+    /// Stores the DHT's nodes. What was stored before stays when none is known: without a network nobody answered.
+    fn save_dht(&self) {
         match self.bridge.dht_state() {
+            Ok(state) if state.is_empty() => {}
             Ok(state) => self.disk.push(DiskJob::SaveDht(state)),
             Err(why) => log_line!(self.log, "warning: the DHT's state could not be saved: {why}"),
         }

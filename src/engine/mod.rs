@@ -7,6 +7,7 @@
 mod adding;
 mod availability;
 mod calls;
+mod collected;
 mod config;
 mod dial;
 mod disk;

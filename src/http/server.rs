@@ -11,12 +11,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener as StdListener};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
@@ -30,6 +30,10 @@ use crate::log_line;
 
 /// Between two tries while the system refuses a connection: 20 wake-ups a second, and a player's retry is slower.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that wait in the system to be accepted. More are not refused but tried again by the system after a second,
+/// a player's among them: with the usual 128 a crowd of short connections does that.
+const WAITING_MOST: u32 = 4096;
 
 /// Longest [`Server::stop`] waits. Connections end in microseconds; this is for a machine that does not get to it.
 const STOP_LIMIT: Duration = Duration::from_millis(450);
@@ -55,14 +59,14 @@ impl Server {
     /// # Errors
     /// When the system refuses the socket.
     pub fn bind(runtime: &Handle, source: Arc<dyn Source>, log: Logger, limits: Limits) -> io::Result<Self> {
-        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let port = listener.local_addr()?.port();
         let listener = {
             // The socket must be registered with the runtime that was given, not with one that happens to be around.
             let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+            socket.listen(WAITING_MOST)?
         };
+        let port = listener.local_addr()?.port();
         let ending = Arc::new(Ending::default());
         let accepting = Accepting {
             source,

@@ -22,6 +22,7 @@
 //! | `proxy` | lines, delays and faults between a seeder and its clients |
 //! | `raw` | peers that say anything, message by message |
 //! | `tracker` | an HTTP tracker |
+//! | `dht` | a distributed hash table of a few nodes |
 //! | `builder` | all of it together: [`Swarm`] |
 //! | `limit` | the shortest times physics allows |
 //! | `client` | a plain libtorrent client, to try a swarm with |
@@ -36,6 +37,7 @@ pub mod bencode;
 mod bridge;
 pub mod builder;
 pub mod client;
+pub mod dht;
 pub mod limit;
 pub mod proxy;
 pub mod raw;

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 
+use vozduxan_swarm::dht::Dht;
+
 use super::*;
 
 /// Plays a track to its end, ends the session, harms a state file of it, and plays it again with nobody to fetch from:
@@ -117,13 +119,20 @@ fn resume_data_of_another_torrent_names_no_pieces_of_this_one() {
 #[test]
 fn dht_state_that_is_none() {
     beside_each_other(&[cut, garbage, huge, empty, folder], |harm| {
+        let dht = Dht::start(2).expect("nodes");
+        let settings = format!(
+            "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = true\ndht_bootstrap_nodes = [\"{}\"]\n\
+             lsd = false\nupnp = false\npublic_trackers = false\n",
+            dht.addresses()[0]
+        );
         let storage = Folder::new();
-        drop(Host::start(&storage));
         let path = storage.0.join("dht_state.dat");
-        assert!(path.exists(), "no DHT state was written");
+        let host = Host::start_with_settings(&storage, &settings);
+        until("the nodes are stored as soon as they are known", || path.exists());
+        drop(host);
         harm(&path);
         let directory = Folder::new();
         let swarm = small_swarm(&directory, 1, 100_000, 20_000_000);
-        whole(&Host::start(&storage), &swarm, 0);
+        whole(&Host::start_with_settings(&storage, &settings), &swarm, 0);
     });
 }

@@ -2,6 +2,7 @@
 //!
 //! `make attack` gives each of these a minute, by VOZDUXAN_ATTACK_SECONDS; by itself a round is short.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Bench;
 use super::client::{Client, End};
 use super::descriptors::{alone, descriptors};
-use super::source::File;
+use super::source::{File, PATIENCE};
 
 /// Seconds of an attack.
 fn seconds() -> Duration {
@@ -25,7 +26,8 @@ fn resident() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// Plays a file over and over while `attack` runs, and says how long the slowest of its reads of 64 KiB took.
+/// Plays a file over and over while `attack` runs, and says how long the slowest of its reads of 64 KiB took. It reads as
+/// a player with much to fill does, and leaves the processor to others meanwhile.
 fn playing<T>(bench: &Bench, file: &Arc<File>, attack: impl FnOnce() -> T) -> (Duration, T) {
     let over = AtomicBool::new(false);
     let rounds = AtomicU64::new(0);
@@ -36,6 +38,7 @@ fn playing<T>(bench: &Bench, file: &Arc<File>, attack: impl FnOnce() -> T) -> (D
                 let mut client = bench.connect();
                 let len = client.ask("GET /stream/t", &[]).content_len();
                 for at in (0..len).step_by(65_536) {
+                    thread::sleep(Duration::from_millis(2));
                     let begun = Instant::now();
                     let part = client.body(65_536.min(len - at));
                     slowest = slowest.max(begun.elapsed());
@@ -51,51 +54,92 @@ fn playing<T>(bench: &Bench, file: &Arc<File>, attack: impl FnOnce() -> T) -> (D
     })
 }
 
-/// Some 500 a second and more: connections that ask and are reset at once, in mid-head, before, within and after a body.
+/// What an aborted transfer had come to.
+#[derive(Clone, Copy)]
+enum Aborted {
+    Connected,
+    HalfAHead,
+    Asked,
+    /// The first bytes of a long answer are in the client's buffer, more on their way.
+    WithinTheBody,
+    /// A short answer is, all of it.
+    AfterTheBody,
+}
+
+/// Connections that one attacker keeps before it aborts the oldest: meanwhile the server answers them. Nothing is waited
+/// for, which is what makes it fast.
+const IN_FLIGHT: usize = 48;
+
+/// Aborts transfers until then, and says how many.
+fn abort(bench: &Bench, until: Instant, salt: u64) -> u64 {
+    use Aborted::{AfterTheBody, Asked, Connected, HalfAHead, WithinTheBody};
+    let end = |client: Client, count: u64| {
+        // Closed, a connection ends with a reset only if something came that was not read.
+        if count.is_multiple_of(5) { drop(client) } else { client.reset() }
+    };
+    let mut count = salt;
+    let mut open = VecDeque::new();
+    while Instant::now() < until {
+        let kind = [Connected, HalfAHead, Asked, WithinTheBody, AfterTheBody][(count % 5) as usize];
+        let mut client = Client::connect_narrow(bench.server.port(), 16 * 1024);
+        let at = count * 997 % (4 << 20);
+        let last = if matches!(kind, AfterTheBody) { at.to_string() } else { String::new() };
+        let text = client.request("GET /stream/t", &[&format!("Range: bytes={at}-{last}")]);
+        match kind {
+            Connected => {}
+            HalfAHead => drop(client.try_send(&text.as_bytes()[..text.len() / 2])),
+            _ => drop(client.try_send(text.as_bytes())),
+        }
+        match kind {
+            WithinTheBody | AfterTheBody => open.push_back(client),
+            _ => end(client, count / 5),
+        }
+        if open.len() > IN_FLIGHT
+            && let Some(oldest) = open.pop_front()
+        {
+            end(oldest, count / 5);
+        }
+        count += 1;
+    }
+    count - salt
+}
+
+/// Some 500 a second and more: connections that ask and are cut at once, in mid-head, before, within and after a body.
 #[test]
 fn aborted_transfers() {
     alone("attack::aborted_transfers", || {
         let bench = Bench::new();
         let file = bench.whole("t", 4 << 20);
-        let before = descriptors();
+        let (before, tasks) = (descriptors(), bench.runtime.metrics().num_alive_tasks());
+        let memory = resident();
         let (slowest, aborted) = playing(&bench, &file, || {
             let until = Instant::now() + seconds();
-            let attacker = |salt: u64| {
-                let mut count = 0_u64;
-                while Instant::now() < until {
-                    let mut client = bench.connect();
-                    let text = client
-                        .request("GET /stream/t", &[&format!("Range: bytes={}-", count * 997 % (4 << 20))]);
-                    match (count + salt) % 5 {
-                        0 => {}
-                        1 => client.send(&text[..text.len() / 2]),
-                        2 => client.send(&text),
-                        3 => {
-                            client.send(&text);
-                            client.head();
-                        }
-                        _ => {
-                            client.send(&text);
-                            client.head();
-                            client.body(1);
-                        }
-                    }
-                    if count.is_multiple_of(3) {
-                        drop::<Client>(client)
-                    } else {
-                        client.reset()
-                    }
-                    count += 1;
-                }
-                count
-            };
             thread::scope(|scope| {
-                let both = [scope.spawn(|| attacker(0)), scope.spawn(|| attacker(2))];
+                let both = [0, 1_000_002].map(|salt| {
+                    scope.spawn({
+                        let bench = &bench;
+                        move || abort(bench, until, salt)
+                    })
+                });
                 both.into_iter().map(|it| it.join().unwrap()).sum::<u64>()
             })
         });
-        println!("aborted transfers: {aborted} in {:?}, slowest 64 KiB of the player {slowest:?}", seconds());
+        let grown = resident().saturating_sub(memory);
+        println!(
+            "aborted transfers: {aborted} in {:?}, {} a second, {} MB, slowest 64 KiB of the player {slowest:?}",
+            seconds(),
+            aborted / seconds().as_secs().max(1),
+            grown >> 20
+        );
+        // Some hundred connections at a time, each with a frame and hyper's buffer.
+        assert!(grown < 100 << 20, "{} MB", grown >> 20);
         file.ledger.until(|counts| counts.live == 0);
+        let deadline = Instant::now() + PATIENCE;
+        while bench.runtime.metrics().num_alive_tasks() > tasks {
+            let left = bench.runtime.metrics().num_alive_tasks();
+            assert!(Instant::now() < deadline, "{left} tasks are left, {tasks} were there before");
+            thread::yield_now();
+        }
         assert!(bench.server.stop());
         assert!(descriptors() <= before, "{} descriptors, {before} before", descriptors());
     });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 use super::source::PATIENCE;
@@ -42,7 +42,20 @@ pub enum End {
 
 impl Client {
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        Self::over(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap(), port)
+    }
+
+    /// A client that takes in so few bytes unread: what it makes the system carry is little.
+    pub fn connect_narrow(port: u16, room: usize) -> Self {
+        use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        // Before the connection, which says how much fits.
+        sockopt::set_socket_recv_buffer_size(&socket, room).unwrap();
+        connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+        Self::over(socket.into(), port)
+    }
+
+    fn over(stream: TcpStream, port: u16) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -1,5 +1,9 @@
 //! How long a connection lasts, and in which order it is answered.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
 use super::Bench;
 use super::client::End;
 
@@ -77,4 +81,26 @@ fn a_request_in_pieces() {
     }
     assert_eq!(client.head().status, 206);
     assert_eq!(client.body(2), file.slice(3..5));
+}
+
+/// While the server's threads have something else to do, connections wait in the system. Those that do not fit there are
+/// not refused: they are tried again after a second, which is what a player's seek would take then.
+#[test]
+fn a_crowd_that_connects_at_once_needs_no_second_try() {
+    let bench = Bench::new();
+    let (held, released) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
+    for _ in 0..2 {
+        let (held, released) = (Arc::clone(&held), Arc::clone(&released));
+        bench.runtime.spawn(async move {
+            held.wait();
+            released.wait();
+        });
+    }
+    held.wait();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, bench.server.port()));
+    let before_a_second_try = Duration::from_millis(900);
+    let crowd: Vec<_> = (0..400).map(|_| TcpStream::connect_timeout(&address, before_a_second_try)).collect();
+    released.wait();
+    let late = crowd.iter().filter(|connection| connection.is_err()).count();
+    assert_eq!(late, 0, "so many of {} did not get in", crowd.len());
 }

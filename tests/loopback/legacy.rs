@@ -195,9 +195,8 @@ fn dht_nodes_that_the_older_engine_knew_are_asked() {
     state.extend(b"eee");
     let storage = Folder::new();
     std::fs::write(storage.0.join("dht_state.dat"), state).expect("state");
-    // No other way to learn of a node: nobody answers on port 9. (Without any bootstrap node libtorrent 2.0.8 starts the
-    // DHT before it has sockets and forgets the nodes that were stored: session_impl::init.)
-    let settings = "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = true\ndht_bootstrap_nodes = [\"127.0.0.1:9\"]\n\
+    // No other way to learn of a node.
+    let settings = "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = true\ndht_bootstrap_nodes = []\n\
                     lsd = false\nupnp = false\npublic_trackers = false\n";
     let host = Host::start_with_settings(&storage, settings);
     let mut packet = [0; 1500];
