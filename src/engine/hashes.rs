@@ -49,13 +49,13 @@ impl Hashes {
     }
 }
 
-/// The root of the tree over a piece's blocks. `seen`: hashes of blocks that do not move meanwhile.
-fn root_of(blocks: &[&[u8]], of: &PieceRoot, seen: &mut HashMap<*const u8, [u8; 32]>) -> [u8; 32] {
+/// The root of the tree over a piece's blocks. `seen`: hashes of blocks by where they are; they do not move meanwhile.
+fn root_of(blocks: &[&[u8]], of: &PieceRoot, seen: &mut HashMap<usize, [u8; 32]>) -> [u8; 32] {
     let mut layer = vec![[0; 32]; of.leaves as usize];
     for ((leaf, block), start) in layer.iter_mut().zip(blocks).zip((0..of.length).step_by(BLOCK_LEN as usize))
     {
         let len = block.len().min((of.length - start) as usize);
-        *leaf = *seen.entry(block.as_ptr()).or_insert_with(|| bridge::sha256(&block[..len]));
+        *leaf = *seen.entry(block.as_ptr().addr()).or_insert_with(|| bridge::sha256(&block[..len]));
     }
     while layer.len() > 1 {
         layer = layer.chunks(2).map(|pair| bridge::sha256(&pair.concat())).collect();

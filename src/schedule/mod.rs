@@ -5,8 +5,8 @@
 //!
 //! The picker's own rooms: [`board`] knows where every block is, [`peer`] and [`pace`] what each peer has and how
 //! fast it answers; `choose` gives blocks out, `copies` asks a second peer for what comes too late, `silence` works
-//! around peers that give nothing, `trust` finds those that send wrong data with what [`evidence`] keeps and `record`
-//! counts.
+//! around peers that give nothing, `trust` finds those that send wrong data. With what [`evidence`] keeps and `record`
+//! counts, `doubt` says which blocks of a wrong piece are asked again and `suspects` what their givers are still good for.
 
 pub mod bits;
 pub mod board;

@@ -6,8 +6,8 @@
 //! While a failure is unresolved, new pieces that have time go to one peer each, so that every verdict is about one peer
 //! and no liar spoils the pieces of honest ones.
 //!
-//! This is for v2 torrents, where libtorrent compares the blocks of the failed try and bans whoever sent another. For the
-//! others `evidence` and `doubt` compare them.
+//! This is for torrents whose hashes are not all at hand (v2 from a magnet link), where libtorrent compares the blocks of
+//! the failed try and bans whoever sent another. For the others `evidence` and `doubt` compare them.
 
 use std::time::Duration;
 

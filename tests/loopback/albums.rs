@@ -99,7 +99,7 @@ fn tracks_of_one_torrent_change_at_once() {
 
 #[test]
 fn liars_never_get_a_byte_through() {
-    // Of a v1 or hybrid torrent copies of blocks are compared; of a v2 one libtorrent hashes blocks.
+    // Copies of blocks are compared; what is right a SHA-1 says, or the root of a tree.
     for kind in [Kind::V1, Kind::Hybrid, Kind::V2] {
         liars(kind);
     }
