@@ -114,8 +114,8 @@ tsan: ## the Rust tests of the whole engine under ThreadSanitizer; needs a night
 # cannot tell): what is checked here is those two ways. `make asan` takes the usual ones.
 valgrind: c-test ## the C tests that need no swarm, and the whole story of a host, under valgrind
 	@scripts/sanitize.sh prove-valgrind
-	valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/nulls_static'
-	'$(swarm)' run --track-mb 4 -- valgrind -q --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/smoke_static'
+	valgrind -q --suppressions=scripts/valgrind.supp --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/nulls_static'
+	'$(swarm)' run --track-mb 4 -- valgrind -q --suppressions=scripts/valgrind.supp --error-exitcode=9 --leak-check=full '$(BUILD)/c-tests/smoke_static'
 
 soak: ## half an hour (MINUTES=n) of a random host on churning swarms: every byte checked, memory watched
 	cargo run -q --locked -p vozduxan-soak -- --seconds $$((60 * $(MINUTES))) $(if $(SEED),--seed '$(SEED)')
