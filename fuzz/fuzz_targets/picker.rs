@@ -15,7 +15,6 @@ use vozduxan::schedule::plan::{Demand, Rank, Windows};
 #[derive(Arbitrary, Debug)]
 enum Op {
     Begin(Vec<u8>),
-    Expected(u8),
     Connected(u8),
     Gone(u8),
     Queue(u8, u32),
@@ -105,7 +104,6 @@ fuzz_target!(|story: Story| {
                 begun = true;
                 None
             }
-            Op::Expected(peer) => Some(Input::Expected(id(peer))),
             Op::Connected(peer) => {
                 peers.entry(id(peer).0).or_default();
                 Some(Input::Connected(id(peer)))

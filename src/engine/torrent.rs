@@ -224,7 +224,6 @@ impl Torrent {
         let peer = PeerId(event.peer);
         let block = event.offset / BLOCK_LEN;
         let input = match event.kind {
-            EventKind::PeerConnected => Input::Expected(peer),
             EventKind::PeerReady => Input::Connected(peer),
             EventKind::PeerGone => Input::Gone(peer),
             EventKind::PeerQueue => Input::Queue(peer, event.offset),

@@ -21,9 +21,6 @@ const SHARED_AT_ONCE: usize = 256;
 const SHARE_MIN: usize = 16;
 /// Requests of a peer of unknown rate for what nobody waits for, while somebody waits for something else.
 const DEPTH_UNKNOWN: usize = 2;
-/// The first peers of a start leave this long what others may take that are about to be there: those with one round trip
-/// to them all come within milliseconds of each other.
-const OTHERS: Duration = Duration::from_millis(15);
 /// Pieces a peer may be too slow for before it is sent to work further ahead.
 const REFUSALS: usize = 16;
 /// A piece should be whole this many seconds before it is due.
@@ -37,8 +34,6 @@ pub(super) struct Look {
     waited: usize,
     /// Of the waited-for blocks, what one peer of unknown rate gets.
     share: usize,
-    /// ... and no more, since others are about to be there.
-    saves: bool,
     /// Per place in the plan.
     levels: Vec<Option<f64>>,
     /// Per range of the plan's rest, from where on it has open pieces.
@@ -55,16 +50,6 @@ pub(super) struct Look {
 }
 
 impl Picker {
-    /// Until when blocks are left for peers that are about to be there. What the first one was asked cannot be taken back
-    /// from its send buffer, and asking it of the others as well wastes everybody's line.
-    pub(super) fn saves_for_others(&self, now: Duration) -> Option<Duration> {
-        if self.expected.is_empty() || self.peers.values().any(Peer::is_known) {
-            return None;
-        }
-        let first = self.peers.values().filter(|peer| peer.is_usable(now)).map(Peer::since).min()?;
-        Some(first + OTHERS).filter(|until| *until > now)
-    }
-
     /// Fills every peer's queue.
     pub(super) fn fill(&mut self, now: Duration, out: &mut Vec<Command>) {
         // A group for a failed piece, or a copy, decided late in one round may be news for a peer that was asked
@@ -76,9 +61,7 @@ impl Picker {
     fn round(&mut self, now: Duration, out: &mut Vec<Command>) -> bool {
         let Some(board) = &self.board else { return false };
         let before = out.len();
-        let saves = self.saves_for_others(now).is_some();
-        let expected = if saves { self.expected.len() } else { 0 };
-        let usable = self.peers.values().filter(|peer| peer.is_usable(now)).count() + expected;
+        let usable = self.peers.values().filter(|peer| peer.is_usable(now)).count();
         let waited = self.waited();
         let unasked: usize =
             self.plan.wants[..waited].iter().map(|want| board.unasked(want.piece) as usize).sum();
@@ -88,7 +71,6 @@ impl Picker {
             usable,
             waited,
             share: unasked.div_ceil(usable.max(1)).min(most),
-            saves,
             levels: Vec::new(),
             rest: Vec::new(),
             balance: None,
@@ -291,11 +273,9 @@ impl Look {
         if peer.is_owing() {
             return 1usize.saturating_sub(peer.asks().len());
         }
-        let depth = match (peer.is_known(), self.saves) {
-            (true, _) => self.depth(peer),
-            (false, true) => self.share.max(1),
-            (false, false) => self.depth(peer).max(peer.depth(self.usable)).max(self.share),
-        };
+        let depth = self.depth(peer);
+        let share = peer.depth(self.usable).max(self.share);
+        let depth = if peer.is_known() { depth } else { depth.max(share) };
         depth.min(peer.queue()).saturating_sub(peer.load())
     }
 }

@@ -5,8 +5,6 @@ use super::peer::PeerId;
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The transport is connected, the handshake is under way.
-    Expected(PeerId),
     /// The handshake is done.
     Connected(PeerId),
     /// The connection ended.

@@ -48,8 +48,6 @@ pub struct Ask {
 #[derive(Clone, Debug)]
 pub struct Peer {
     have: Have,
-    /// When its handshake was done.
-    since: Duration,
     /// The peer does not serve us now.
     pub choked: bool,
     /// We ended the connection and wait to hear that it is gone.
@@ -88,7 +86,6 @@ impl Peer {
     pub fn new(now: Duration) -> Self {
         Self {
             have: Have::Wire(Vec::new()),
-            since: now,
             choked: true,
             dropped: false,
             record: Record::default(),
@@ -103,12 +100,6 @@ impl Peer {
             refused: 0,
             ghosts: Vec::new(),
         }
-    }
-
-    /// When its handshake was done.
-    #[must_use]
-    pub fn since(&self) -> Duration {
-        self.since
     }
 
     /// The peer has everything.

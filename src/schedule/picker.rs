@@ -34,8 +34,6 @@ pub struct Picker {
     demands: Vec<Demand>,
     pub(super) plan: Plan,
     pub(super) peers: BTreeMap<PeerId, Peer>,
-    /// Connections whose handshake is under way.
-    pub(super) expected: BTreeSet<PeerId>,
     /// Cancels and drops that wait for the next pump.
     pub(super) commands: Vec<Command>,
     /// Bytes that came more than once or belonged to a failed piece.
@@ -63,7 +61,6 @@ impl Picker {
             demands: Vec::new(),
             plan: Plan::default(),
             peers: BTreeMap::new(),
-            expected: BTreeSet::new(),
             commands: Vec::new(),
             wasted: 0,
             caution: CAUTION_AT_FIRST,
@@ -189,18 +186,13 @@ impl Picker {
     pub fn on(&mut self, input: Input, now: Duration) {
         let pieces = self.board.as_ref().map(|board| board.layout().pieces());
         match input {
-            Input::Expected(peer) => {
-                self.expected.insert(peer);
-            }
             Input::Connected(peer) => {
-                self.expected.remove(&peer);
                 let peer = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
                 if let Some(pieces) = pieces {
                     peer.settle(pieces);
                 }
             }
             Input::Gone(id) => {
-                self.expected.remove(&id);
                 if let Some(mut peer) = self.peers.remove(&id) {
                     self.give_back(id, peer.forget_all());
                     self.release_from_duty(id);
@@ -317,9 +309,6 @@ impl Picker {
     /// When [`Picker::pump`] should be called again although nothing happened; `None`: not before news.
     #[must_use]
     pub fn next_look(&self, now: Duration) -> Option<Duration> {
-        if let Some(until) = self.saves_for_others(now) {
-            return Some(until);
-        }
         let outstanding = self.peers.values().any(|peer| !peer.asks().is_empty());
         let undecided = self.board.as_ref().is_some_and(Board::is_undecided);
         if let Some(refusal) = self.peers.values().filter_map(Peer::refusal_ends).min()

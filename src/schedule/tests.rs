@@ -46,7 +46,6 @@ impl Twin {
             }
         };
         match input {
-            Input::Expected(_) => {}
             Input::Connected(id) => {
                 self.peers.entry(id.0).or_insert_with(|| TwinPeer { queue: 250, ..TwinPeer::default() });
             }
@@ -151,7 +150,6 @@ fn op() -> impl Strategy<Value = Op> {
     let (peer, piece, block) = (0u32..7, 0u32..PIECES + 3, 0u32..6);
     let peer = move || peer.clone().prop_map(PeerId);
     let event = prop_oneof![
-        1 => peer().prop_map(Input::Expected),
         2 => peer().prop_map(Input::Connected),
         1 => peer().prop_map(Input::Gone),
         1 => (peer(), 0u32..5000).prop_map(|(p, n)| Input::Queue(p, n)),

@@ -49,8 +49,6 @@ pub struct Line {
     pub pieces: Option<(u32, f64)>,
     /// From this moment the round trip is another.
     pub rtt_change: Option<(f64, f64)>,
-    /// Seconds of its line that its send buffer holds: half in libtorrent, more with what the system buffers.
-    pub send_buffer: f64,
     /// Requests not yet in the send buffer, and those in it.
     pub queue: VecDeque<(u32, u32)>,
     pub buffer: VecDeque<(u32, u32)>,
@@ -72,7 +70,6 @@ impl Line {
             online: (0.0, f64::MAX),
             pieces: None,
             rtt_change: None,
-            send_buffer: 0.5,
             queue: VecDeque::new(),
             buffer: VecDeque::new(),
             choking: false,
@@ -87,7 +84,7 @@ impl Line {
 
     /// Moves requests into the send buffer as far as it goes.
     pub fn commit(&mut self, block: impl Fn(u32, u32) -> u32) {
-        let most = (self.rate * self.send_buffer).clamp(20e3 * self.send_buffer, 500e3);
+        let most = (self.rate * 0.5).clamp(10e3, 500e3);
         let mut bytes: f64 = self.buffer.iter().map(|(p, b)| f64::from(block(*p, *b))).sum();
         while bytes < most
             && let Some((piece, at)) = self.queue.pop_front()

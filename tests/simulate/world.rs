@@ -63,7 +63,6 @@ impl Chooser for Picker {
 
 #[derive(Debug, PartialEq)]
 enum What {
-    Handshake(u32),
     Online(u32),
     Offline(u32),
     Choke(u32, bool),
@@ -166,7 +165,6 @@ impl<C: Chooser> World<C> {
         };
         for (id, line) in (1u32..).zip(lines) {
             // Connect and handshake take a round trip each, as on a real swarm.
-            world.at(line.online.0 + line.rtt, What::Handshake(id));
             world.at(line.online.0 + 2.0 * line.rtt, What::Online(id));
             if line.online.1 < f64::MAX {
                 world.at(line.online.1, What::Offline(id));
@@ -289,7 +287,6 @@ impl<C: Chooser> World<C> {
     /// What reaches the engine is news.
     fn happen(&mut self, what: What) -> bool {
         match what {
-            What::Handshake(id) => self.hear(Input::Expected(PeerId(id))),
             What::Online(id) => self.come_online(id),
             What::Offline(id) => {
                 self.end(id);
