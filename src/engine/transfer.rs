@@ -333,6 +333,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn silence_begins_when_the_music_that_was_read_is_over() {
+        let transfer = Transfer::new(1000..1_000_000, ReadKind::OpenEnded);
+        transfer.advance(300_000);
+        assert_eq!(transfer.falls_silent(100_000), None, "nobody waits");
+        transfer.set_blocked(true);
+        assert_eq!(transfer.falls_silent(100_000), Some(transfer.born + Duration::from_secs(3)));
+        // Faster music than it was read: silent since it waits.
+        let at_once = transfer.falls_silent(u64::MAX).unwrap();
+        assert!(at_once < transfer.born + Duration::from_secs(1));
+    }
+
     proptest! {
         #[test]
         fn frames_fit_and_end_at_pages(position in 0u64..1 << 40, is_first: bool) {
