@@ -83,8 +83,10 @@ class PeerTap final : public lt::peer_plugin {
       : torrent_(std::move(torrent)), peer_(peer), connection_(std::move(connection)) {}
 
   void on_connected() override { torrent_->from_peer(EventKind::PeerConnected, peer_); }
-  bool on_handshake(lt::span<char const>) override {
-    torrent_->from_peer(EventKind::PeerReady, peer_);
+  bool on_handshake(lt::span<char const> const reserved) override {
+    // BEP 6: bit 3 of the last byte.
+    bool const fast = reserved.size() >= 8 && (reserved[7] & 0x04) != 0;
+    torrent_->from_peer(EventKind::PeerReady, peer_, 0, fast ? 1 : 0);
     return true;
   }
   bool on_extension_handshake(lt::bdecode_node const& dictionary) override {

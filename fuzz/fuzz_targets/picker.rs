@@ -15,6 +15,8 @@ use vozduxan::schedule::plan::{Demand, Rank, Windows};
 #[derive(Arbitrary, Debug)]
 enum Op {
     Begin(Vec<u8>),
+    Expected(u8),
+    AnswersAll(u8),
     Connected(u8),
     Gone(u8),
     Queue(u8, u32),
@@ -66,6 +68,7 @@ struct Story {
 #[derive(Default)]
 struct Twin {
     serves: bool,
+    answers_all: bool,
     dropped: bool,
     has: BTreeSet<u32>,
     outstanding: BTreeSet<(u32, u32)>,
@@ -104,6 +107,11 @@ fuzz_target!(|story: Story| {
                 begun = true;
                 None
             }
+            Op::Expected(peer) => Some(Input::Expected(id(peer))),
+            Op::AnswersAll(peer) => {
+                peers.get_mut(&id(peer).0).into_iter().for_each(|twin| twin.answers_all = true);
+                Some(Input::AnswersAll(id(peer)))
+            }
             Op::Connected(peer) => {
                 peers.entry(id(peer).0).or_default();
                 Some(Input::Connected(id(peer)))
@@ -116,7 +124,9 @@ fuzz_target!(|story: Story| {
             Op::Choked(peer) => {
                 if let Some(twin) = peers.get_mut(&id(peer).0) {
                     twin.serves = false;
-                    twin.outstanding.clear();
+                    if !twin.answers_all {
+                        twin.outstanding.clear();
+                    }
                 }
                 Some(Input::Choked(id(peer)))
             }

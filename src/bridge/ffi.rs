@@ -56,7 +56,7 @@ pub mod raw {
         PeerNew,
         /// A connection that we opened is established; the handshake follows.
         PeerConnected,
-        /// The BitTorrent handshake is done.
+        /// The BitTorrent handshake is done; offset 1: the peer speaks BEP 6 (Fast Extension).
         PeerReady,
         /// The connection ended; text: why.
         PeerGone,

@@ -224,6 +224,11 @@ impl Torrent {
         let peer = PeerId(event.peer);
         let block = event.offset / BLOCK_LEN;
         let input = match event.kind {
+            EventKind::PeerConnected => Input::Expected(peer),
+            EventKind::PeerReady if event.offset == 1 => {
+                self.picker.on(Input::Connected(peer), now);
+                Input::AnswersAll(peer)
+            }
             EventKind::PeerReady => Input::Connected(peer),
             EventKind::PeerGone => Input::Gone(peer),
             EventKind::PeerQueue => Input::Queue(peer, event.offset),

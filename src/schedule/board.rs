@@ -86,6 +86,15 @@ impl Board {
         self.pieces.get(&piece).map_or_else(|| self.layout.blocks_of(piece), Piece::unasked)
     }
 
+    /// Blocks of a piece that are not here, asked for or not.
+    #[must_use]
+    pub fn missing(&self, piece: u32) -> u32 {
+        if self.have.contains(piece) {
+            return 0;
+        }
+        self.pieces.get(&piece).map_or_else(|| self.layout.blocks_of(piece), Piece::missing)
+    }
+
     /// Takes the first block of an open piece for a peer. `only`: from now on the peer is the only one that may
     /// send the piece.
     pub fn take(&mut self, piece: u32, peer: PeerId, only: bool) -> Option<u32> {

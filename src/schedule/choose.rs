@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::board::Board;
 use super::copies::Copies;
-use super::peer::{Ask, Peer, PeerId};
+use super::peer::{Ask, FIRST_ASKS_MIN, Peer, PeerId};
 use super::picker::{Command, Picker};
 use super::plan::{Tier, Want};
 use super::suspects::Balance;
@@ -50,6 +50,13 @@ pub(super) struct Look {
 }
 
 impl Picker {
+    /// How many blocks more a peer may be asked.
+    fn room(&self, peer: &Peer, look: &Look) -> usize {
+        let room = look.room(peer);
+        let held = self.is_held(peer, look.now);
+        if held { room.min(FIRST_ASKS_MIN.saturating_sub(peer.load())) } else { room }
+    }
+
     /// Fills every peer's queue.
     pub(super) fn fill(&mut self, now: Duration, out: &mut Vec<Command>) {
         // A group for a failed piece, or a copy, decided late in one round may be news for a peer that was asked
@@ -63,14 +70,14 @@ impl Picker {
         let before = out.len();
         let usable = self.peers.values().filter(|peer| peer.is_usable(now)).count();
         let waited = self.waited();
-        let unasked: usize =
-            self.plan.wants[..waited].iter().map(|want| board.unasked(want.piece) as usize).sum();
+        let missing: usize =
+            self.plan.wants[..waited].iter().map(|want| board.missing(want.piece) as usize).sum();
         let most = (SHARED_AT_ONCE / usable.max(1)).max(SHARE_MIN);
         let mut look = Look {
             now,
             usable,
             waited,
-            share: unasked.div_ceil(usable.max(1)).min(most),
+            share: missing.div_ceil(usable.max(1)).min(most),
             levels: Vec::new(),
             rest: Vec::new(),
             balance: None,
@@ -81,7 +88,7 @@ impl Picker {
             copies: None,
         };
         let mut ready: Vec<PeerId> =
-            self.peers.iter().filter(|(_, peer)| look.room(peer) > 0).map(|(id, _)| *id).collect();
+            self.peers.iter().filter(|(_, peer)| self.room(peer, &look) > 0).map(|(id, _)| *id).collect();
         while let Some(at) = self.soonest(&ready, now) {
             let id = ready[at];
             let Some((piece, block)) = self.choose(id, &mut look) else {
@@ -91,7 +98,8 @@ impl Picker {
             let peer = self.peers.get_mut(&id).expect("ready holds known peers");
             peer.asked(Ask { piece, block, at: now });
             out.push(Command::Request { peer: id, piece, block });
-            if look.room(peer) == 0 {
+            let peer = &self.peers[&id];
+            if self.room(peer, &look) == 0 {
                 ready.swap_remove(at);
             }
         }
@@ -99,7 +107,7 @@ impl Picker {
     }
 
     fn soonest(&self, ready: &[PeerId], now: Duration) -> Option<usize> {
-        let eta = |id: &PeerId| self.peers.get(id).map_or(f64::MAX, |peer| peer.eta(peer.asks().len(), now));
+        let eta = |id: &PeerId| self.peers.get(id).map_or(f64::MAX, |peer| peer.eta(now));
         let etas = ready.iter().map(eta).enumerate();
         etas.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(at, _)| at)
     }
@@ -119,12 +127,13 @@ impl Picker {
     /// The same; `idle`: not only what is left to the peer by others that could do it as well, see `suspects`.
     pub(super) fn best(&mut self, id: PeerId, idle: bool, look: &mut Look) -> Option<(u32, u32)> {
         let peer = self.peers.get(&id)?;
-        let eta = peer.eta(peer.asks().len(), look.now);
+        let eta = peer.eta(look.now);
         // Beyond its depth a peer of unknown rate gets its share of what is waited for, nothing else.
         let share_only = peer.load() >= look.depth(peer);
         let mut refused = 0;
         for at in 0..self.plan.wants.len() {
             if at == look.waited
+                && !share_only
                 && let Some(copy) = self.copy(id, eta, at, look)
             {
                 return Some(copy);
@@ -158,6 +167,7 @@ impl Picker {
             }
         }
         if look.waited == self.plan.wants.len()
+            && !share_only
             && let Some(copy) = self.copy(id, eta, look.waited, look)
         {
             return Some(copy);
@@ -245,7 +255,7 @@ impl Picker {
             .filter(|(_, peer)| !peer.record.is_suspect())
             .map(|(_, peer)| {
                 let block = f64::from(super::layout::BLOCK_LEN) / peer.rate(now);
-                (peer.eta(peer.asks().len(), now), block)
+                (peer.eta(now), block)
             })
             .collect();
         level(&vessels, blocks)
@@ -265,7 +275,7 @@ impl Look {
         if few { DEPTH_UNKNOWN } else { peer.depth(self.usable) }
     }
 
-    /// How many blocks more a peer may be asked.
+    /// How many blocks more a peer may be asked, whoever else is about to be there.
     fn room(&self, peer: &Peer) -> usize {
         if !peer.is_usable(self.now) {
             return 0;

@@ -5,8 +5,12 @@ use super::peer::PeerId;
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// The transport is connected, the handshake is under way.
+    Expected(PeerId),
     /// The handshake is done.
     Connected(PeerId),
+    /// The peer speaks BEP 6 (Fast Extension): it answers every request with its block or a rejection, choking or not.
+    AnswersAll(PeerId),
     /// The connection ended.
     Gone(PeerId),
     /// The peer queues this many requests.

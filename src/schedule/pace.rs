@@ -119,8 +119,9 @@ impl Pace {
 
     fn delayed(&mut self, latency: f64, now: Duration) {
         if self.rate.is_none() {
-            // One block does not tell delay from rate: half to each, and no praise before there is more.
-            self.rate = Some(((2.0 * BLOCK / latency.max(0.001)).min(GUESSED_RATE), false));
+            // One block does not tell delay from rate. All of it is taken for the line: who is slow had better not be
+            // counted on, and a fast one shows itself with the next block.
+            self.rate = Some(((BLOCK / latency.max(0.001)).min(GUESSED_RATE), false));
         }
         self.delay = Some(self.delay.map_or(latency, |least| least.min(latency)));
         let (age, block_time) = (now.saturating_sub(self.delay_since).as_secs_f64(), self.block_time());

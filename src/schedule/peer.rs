@@ -15,7 +15,10 @@ pub struct PeerId(pub u32);
 /// at 60 ms.
 const FIRST_ASKS: usize = 16;
 /// The same at the least, however many peers share the work.
-const FIRST_ASKS_MIN: usize = 4;
+pub const FIRST_ASKS_MIN: usize = 4;
+/// ... and for this long no more than that, while others are about to be there. Peers with one round trip to them come
+/// within milliseconds of each other, and that many blocks fill a line of 4 MB/s until then.
+const HOLD: Duration = Duration::from_millis(15);
 /// Requests that every client queues (libtorrent and most others take 250 and more).
 const DEFAULT_QUEUE: usize = 250;
 /// A peer that gives nothing for this long, plus four round trips and three blocks' time, is worked around.
@@ -50,6 +53,8 @@ pub struct Peer {
     have: Have,
     /// The peer does not serve us now.
     pub choked: bool,
+    /// It answers every request, choking or not (BEP 6).
+    pub answers_all: bool,
     /// We ended the connection and wait to hear that it is gone.
     pub dropped: bool,
     /// How honest it was so far.
@@ -57,6 +62,8 @@ pub struct Peer {
     asks: Vec<Ask>,
     queue: usize,
     pace: Pace,
+    /// When it was first asked for anything.
+    begun: Option<Duration>,
     /// When the peer was last useful, or was first asked.
     idle_since: Duration,
     /// Since when a block is late that was taken from the peer since: it has to show that it lives.
@@ -87,11 +94,13 @@ impl Peer {
         Self {
             have: Have::Wire(Vec::new()),
             choked: true,
+            answers_all: false,
             dropped: false,
             record: Record::default(),
             asks: Vec::new(),
             queue: DEFAULT_QUEUE,
             pace: Pace::new(now),
+            begun: None,
             idle_since: now,
             owing: None,
             suspicion: 0,
@@ -230,8 +239,16 @@ impl Peer {
         self.pace.is_known()
     }
 
+    /// Until when it is asked for no more than [`FIRST_ASKS_MIN`] blocks while others are about to be there; `None`: it was
+    /// asked for nothing yet.
+    #[must_use]
+    pub fn held_until(&self) -> Option<Duration> {
+        Some(self.begun? + HOLD)
+    }
+
     /// A request was sent.
     pub fn asked(&mut self, ask: Ask) {
+        self.begun.get_or_insert(ask.at);
         if self.asks.is_empty() {
             if self.owing.is_none() {
                 self.idle_since = ask.at;
@@ -248,7 +265,7 @@ impl Peer {
             return false;
         };
         // Those cancelled before it may come before it.
-        let wait = (self.eta(ahead + self.ghosts.len(), now) + self.pace.trip()).min(GHOST_MAX);
+        let wait = (self.expected(ahead + self.ghosts.len(), now) + self.pace.trip()).min(GHOST_MAX);
         self.ghosts.push((piece, block, now + Duration::from_secs_f64(wait)));
         let overdue = self.overdue(now);
         if overdue > self.pace.block_time().max(OVERDUE) {
@@ -330,9 +347,16 @@ impl Peer {
         self.pace.trip()
     }
 
-    /// Seconds until a block would be here that is asked behind `ahead` outstanding ones.
+    /// Seconds until a block would be here that is asked for now.
     #[must_use]
-    pub fn eta(&self, ahead: usize, now: Duration) -> f64 {
+    pub fn eta(&self, now: Duration) -> f64 {
+        // What was cancelled and not refused since is in the peer's send buffer, before what is asked for now.
+        self.expected(self.load(), now)
+    }
+
+    /// Seconds until a block is here that was asked for behind `ahead` others.
+    #[must_use]
+    pub fn expected(&self, ahead: usize, now: Duration) -> f64 {
         let block = BLOCK / self.rate(now);
         let first = if self.asks.is_empty() && self.owing.is_none() {
             self.pace.trip() + block

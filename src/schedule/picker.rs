@@ -34,6 +34,8 @@ pub struct Picker {
     demands: Vec<Demand>,
     pub(super) plan: Plan,
     pub(super) peers: BTreeMap<PeerId, Peer>,
+    /// Connections whose handshake is under way.
+    expected: BTreeSet<PeerId>,
     /// Cancels and drops that wait for the next pump.
     pub(super) commands: Vec<Command>,
     /// Bytes that came more than once or belonged to a failed piece.
@@ -61,6 +63,7 @@ impl Picker {
             demands: Vec::new(),
             plan: Plan::default(),
             peers: BTreeMap::new(),
+            expected: BTreeSet::new(),
             commands: Vec::new(),
             wasted: 0,
             caution: CAUTION_AT_FIRST,
@@ -170,7 +173,7 @@ impl Picker {
         let waited: HashSet<u32> = waited.into_iter().collect();
         for (id, peer) in &mut self.peers {
             let far = |(ahead, ask): (usize, &Ask)| {
-                let stale = !waited.contains(&ask.piece) && peer.eta(ahead, now) > peer.round_trip();
+                let stale = !waited.contains(&ask.piece) && peer.expected(ahead, now) > peer.round_trip();
                 stale.then_some(*ask)
             };
             let stale: Vec<Ask> = peer.asks().iter().enumerate().filter_map(far).collect();
@@ -186,23 +189,31 @@ impl Picker {
     pub fn on(&mut self, input: Input, now: Duration) {
         let pieces = self.board.as_ref().map(|board| board.layout().pieces());
         match input {
+            Input::Expected(peer) => {
+                self.expected.insert(peer);
+            }
             Input::Connected(peer) => {
+                self.expected.remove(&peer);
                 let peer = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
                 if let Some(pieces) = pieces {
                     peer.settle(pieces);
                 }
             }
             Input::Gone(id) => {
+                self.expected.remove(&id);
                 if let Some(mut peer) = self.peers.remove(&id) {
                     self.give_back(id, peer.forget_all());
                     self.release_from_duty(id);
                 }
             }
+            Input::AnswersAll(peer) => self.with(peer, |p| p.answers_all = true),
             Input::Queue(peer, requests) => self.with(peer, |p| p.set_queue(requests)),
             Input::Choked(id) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
                     peer.choked = true;
-                    let asks = peer.forget_all();
+                    // A choke may have crossed the requests on their way, and an unchoke be right behind it: seeders of
+                    // libtorrent begin like that. Who answers all says of each request what becomes of it.
+                    let asks = if peer.answers_all { Vec::new() } else { peer.forget_all() };
                     self.give_back(id, asks);
                     self.release_from_duty(id);
                 }
@@ -235,7 +246,10 @@ impl Picker {
     fn rejected(&mut self, id: PeerId, piece: u32, block: u32, now: Duration) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.forget(piece, block) {
-            peer.refused(piece, now);
+            // Refused is the peer's service then, not the piece.
+            if !peer.choked {
+                peer.refused(piece, now);
+            }
             if let Some(board) = &mut self.board {
                 board.take_back(piece, block, id);
             }
@@ -306,6 +320,12 @@ impl Picker {
         }
     }
 
+    /// Whether a peer of unknown rate gets few blocks for now, since others are about to be there: what it has in its send
+    /// buffer cannot be taken back from it, and would be asked of them as well.
+    pub(super) fn is_held(&self, peer: &Peer, now: Duration) -> bool {
+        !self.expected.is_empty() && !peer.is_known() && peer.held_until().is_none_or(|until| until > now)
+    }
+
     /// When [`Picker::pump`] should be called again although nothing happened; `None`: not before news.
     #[must_use]
     pub fn next_look(&self, now: Duration) -> Option<Duration> {
@@ -320,6 +340,9 @@ impl Picker {
         if !outstanding && !undecided {
             return None;
         }
-        Some(now + if self.waited() > 0 { LOOK_WAITING } else { LOOK_IDLE })
+        let looks = if self.waited() > 0 { LOOK_WAITING } else { LOOK_IDLE };
+        let held = self.peers.values().filter_map(Peer::held_until).filter(|until| *until > now).min();
+        let held = held.filter(|_| !self.expected.is_empty());
+        Some(held.map_or(now + looks, |until| until.min(now + looks)))
     }
 }

@@ -65,6 +65,12 @@ impl Piece {
         self.unasked
     }
 
+    /// Blocks that are not here, asked for or not.
+    #[must_use]
+    pub fn missing(&self) -> u32 {
+        u32::try_from(self.blocks.len()).expect("made from a u32") - self.here
+    }
+
     /// Whether every block is here.
     #[must_use]
     pub fn is_whole(&self) -> bool {

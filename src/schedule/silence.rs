@@ -18,7 +18,13 @@ impl Picker {
             if peer.dropped {
                 continue;
             }
-            if peer.silence(now) > DROP {
+            if peer.choked && peer.is_stalled(now) {
+                // It should have said what becomes of them, but may choke as long as it likes.
+                let asks = peer.forget_all();
+                let cancel = |ask: &Ask| Command::Cancel { peer: *id, piece: ask.piece, block: ask.block };
+                self.commands.extend(asks.iter().map(cancel));
+                returned.push((*id, asks));
+            } else if peer.silence(now) > DROP {
                 peer.dropped = true;
                 self.commands.push(Command::Drop(*id));
                 returned.push((*id, peer.forget_all()));

@@ -65,7 +65,7 @@ impl Picker {
     fn is_checked(&self, want: &Want, now: Duration) -> bool {
         let piece = self.board.as_ref().and_then(|board| board.piece(want.piece));
         let Some(piece) = piece.filter(|piece| piece.is_in_doubt()) else { return false };
-        let eta = |peer: &Peer| peer.eta(peer.asks().len(), now);
+        let eta = |peer: &Peer| peer.eta(now);
         let honest = self.peers.values().filter(|peer| peer.is_usable(now) && !peer.record.is_suspect());
         let patience = SLOW * honest.map(eta).fold(f64::MAX, f64::min);
         let latest = want.due.map_or(patience, |due| patience.min(due.as_secs_f64() - SPARE));
@@ -109,7 +109,7 @@ impl Picker {
             }
             None => self.is_near(board, look.now()),
         };
-        may && peer.eta(peer.asks().len(), look.now()) * CHECKED < self.honest_end(look)
+        may && peer.eta(look.now()) * CHECKED < self.honest_end(look)
     }
 
     /// Whether a suspect may begin another piece: honest peers bring the rest of those that are begun soon enough.
@@ -130,7 +130,7 @@ impl Picker {
         let board = self.board.as_ref()?;
         let peer = self.peers.get(&id).filter(|peer| peer.record.is_suspect())?;
         let least = look.balance.get_or_insert_with(|| self.balance(board, now)).least;
-        if peer.eta(peer.asks().len(), now) * CHECKED_MORE >= self.honest_end(look) {
+        if peer.eta(now) * CHECKED_MORE >= self.honest_end(look) {
             return None;
         }
         let clean = |of: &PeerId| match self.peers.get(of) {
@@ -205,7 +205,7 @@ impl Picker {
             .peers
             .values()
             .filter(|peer| peer.is_usable(now) && !peer.record.is_suspect())
-            .map(|peer| (peer.eta(peer.asks().len(), now), f64::from(BLOCK_LEN) / peer.rate(now)))
+            .map(|peer| (peer.eta(now), f64::from(BLOCK_LEN) / peer.rate(now)))
             .collect();
         let new = self.new_blocks();
         let end = if new >= MANY || vessels.is_empty() { f64::MAX } else { level(&vessels, new) };

@@ -32,6 +32,7 @@ struct Twin {
 #[derive(Default)]
 struct TwinPeer {
     unchoked: bool,
+    answers_all: bool,
     dropped: bool,
     pieces: BTreeSet<u32>,
     queue: usize,
@@ -46,6 +47,8 @@ impl Twin {
             }
         };
         match input {
+            Input::Expected(_) => {}
+            Input::AnswersAll(id) => with(id, &mut self.peers, &|p| p.answers_all = true),
             Input::Connected(id) => {
                 self.peers.entry(id.0).or_insert_with(|| TwinPeer { queue: 250, ..TwinPeer::default() });
             }
@@ -55,7 +58,9 @@ impl Twin {
             Input::Queue(id, n) => with(id, &mut self.peers, &|p| p.queue = (*n as usize).clamp(2, 2000)),
             Input::Choked(id) => with(id, &mut self.peers, &|p| {
                 p.unchoked = false;
-                p.outstanding.clear();
+                if !p.answers_all {
+                    p.outstanding.clear();
+                }
             }),
             Input::Unchoked(id) => with(id, &mut self.peers, &|p| p.unchoked = true),
             Input::HasAll(id) => with(id, &mut self.peers, &|p| p.pieces = (0..PIECES).collect()),
@@ -150,6 +155,8 @@ fn op() -> impl Strategy<Value = Op> {
     let (peer, piece, block) = (0u32..7, 0u32..PIECES + 3, 0u32..6);
     let peer = move || peer.clone().prop_map(PeerId);
     let event = prop_oneof![
+        1 => peer().prop_map(Input::Expected),
+        1 => peer().prop_map(Input::AnswersAll),
         2 => peer().prop_map(Input::Connected),
         1 => peer().prop_map(Input::Gone),
         1 => (peer(), 0u32..5000).prop_map(|(p, n)| Input::Queue(p, n)),

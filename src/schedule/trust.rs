@@ -115,7 +115,7 @@ impl Picker {
             return false;
         }
         let blocks = board.layout().blocks_of(want.piece) as usize;
-        let whole = peer.eta(peer.asks().len() + blocks, now);
+        let whole = peer.expected(peer.load() + blocks, now);
         want.due.is_none_or(|due| whole < due.as_secs_f64())
     }
 }

@@ -43,12 +43,19 @@ pub struct Line {
     pub reject: u32,
     /// Serves for this many seconds, then chokes for as many.
     pub choke_cycle: Option<f64>,
+    /// Chokes this long after its first unchoke, as libtorrent's seeders do whose look for whom to serve falls between
+    /// the handshake and our interest.
+    pub choke_at_first: Option<f64>,
+    /// Answers every request (BEP 6).
+    pub answers_all: bool,
     /// Connects at, leaves at.
     pub online: (f64, f64),
     /// Of a hundred pieces it has this many at first, and gets one more every so many seconds.
     pub pieces: Option<(u32, f64)>,
     /// From this moment the round trip is another.
     pub rtt_change: Option<(f64, f64)>,
+    /// Bytes that the systems at both ends hold besides; a block in there cannot be recalled either.
+    pub sockets: f64,
     /// Requests not yet in the send buffer, and those in it.
     pub queue: VecDeque<(u32, u32)>,
     pub buffer: VecDeque<(u32, u32)>,
@@ -67,9 +74,12 @@ impl Line {
             seed: 0,
             reject: 0,
             choke_cycle: None,
+            choke_at_first: None,
+            answers_all: true,
             online: (0.0, f64::MAX),
             pieces: None,
             rtt_change: None,
+            sockets: 0.0,
             queue: VecDeque::new(),
             buffer: VecDeque::new(),
             choking: false,
@@ -84,7 +94,7 @@ impl Line {
 
     /// Moves requests into the send buffer as far as it goes.
     pub fn commit(&mut self, block: impl Fn(u32, u32) -> u32) {
-        let most = (self.rate * 0.5).clamp(10e3, 500e3);
+        let most = (self.rate * 0.5).clamp(10e3, 500e3).max(self.sockets);
         let mut bytes: f64 = self.buffer.iter().map(|(p, b)| f64::from(block(*p, *b))).sum();
         while bytes < most
             && let Some((piece, at)) = self.queue.pop_front()

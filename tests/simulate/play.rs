@@ -91,3 +91,23 @@ fn nothing_is_asked_twice_without_need() {
         assert!(world.now < limit * 1.05, "the whole took {:.2}, limit {limit:.2}", world.now);
     }
 }
+
+/// What a peer's sockets hold of a piece that others brought sooner is sent all the same, before anything else.
+#[test]
+fn full_send_buffers_delay_neither_the_first_piece_nor_the_second() {
+    const RATE: u64 = 176_400;
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        let mut lines = [0.4, 0.3, 0.2, 0.1].map(|part| Line::new(part * 1.3 * RATE as f64, 0.06)).to_vec();
+        for (at, line) in order.iter().zip(&mut lines) {
+            line.online.0 = f64::from(*at) * 0.003;
+            line.sockets = 112e3;
+        }
+        let mut world = World::new(256 * 1024, 15 * MB, lines);
+        world.handling = 0.001;
+        let (took, limit) = start(&mut world);
+        assert!(took <= limit * 1.05, "start took {took:.2}, limit {limit:.2}");
+        let stalled = world.play(&(0..15 * MB), 0, 20.0, RATE, &[]);
+        assert!(stalled == 0.0, "stalled for {stalled:.2} s");
+        assert!(world.waste() < 1.03, "waste {:.3}", world.waste());
+    }
+}

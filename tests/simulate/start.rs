@@ -58,6 +58,21 @@ fn eight_equal_slow_peers_share_a_large_piece() {
 }
 
 #[test]
+fn a_choke_that_crosses_the_first_requests_costs_nothing() {
+    for choked in [1, 4, 8] {
+        let mut lines = vec![Line::new(150e3, 0.08); 8];
+        lines.iter_mut().for_each(|line| line.sockets = 112e3);
+        lines.iter_mut().take(choked).for_each(|line| line.choke_at_first = Some(0.05));
+        let mut world = World::new(4 << 20, 30 * MB, lines);
+        world.handling = 0.003;
+        let (took, limit) = start(&mut world);
+        assert!(took <= limit * 1.02, "took {took:.3} s, limit {limit:.3} s");
+        // Each block was asked for once.
+        assert!(world.requests < (4 << 20) / 16_384 + 80, "{} requests", world.requests);
+    }
+}
+
+#[test]
 fn one_very_slow_peer_among_fast_ones_does_not_hold_the_first_piece() {
     for slow in [1e3, 3e3, 10e3, 30e3] {
         let mut lines = vec![Line::new(250e3, 0.05); 7];

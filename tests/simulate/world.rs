@@ -1,6 +1,6 @@
 //! The network, the disk and libtorrent around one picker.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -63,9 +63,11 @@ impl Chooser for Picker {
 
 #[derive(Debug, PartialEq)]
 enum What {
+    Handshake(u32),
     Online(u32),
     Offline(u32),
     Choke(u32, bool),
+    Crossed(u32, bool),
     Have(u32, u32),
     Ask(u32, u32, u32),
     Cancel(u32, u32, u32),
@@ -165,6 +167,7 @@ impl<C: Chooser> World<C> {
         };
         for (id, line) in (1u32..).zip(lines) {
             // Connect and handshake take a round trip each, as on a real swarm.
+            world.at(line.online.0 + line.rtt, What::Handshake(id));
             world.at(line.online.0 + 2.0 * line.rtt, What::Online(id));
             if line.online.1 < f64::MAX {
                 world.at(line.online.1, What::Offline(id));
@@ -287,6 +290,7 @@ impl<C: Chooser> World<C> {
     /// What reaches the engine is news.
     fn happen(&mut self, what: What) -> bool {
         match what {
+            What::Handshake(id) => self.hear(Input::Expected(PeerId(id))),
             What::Online(id) => self.come_online(id),
             What::Offline(id) => {
                 self.end(id);
@@ -294,12 +298,18 @@ impl<C: Chooser> World<C> {
             What::Choke(id, choking) => {
                 let Some(line) = self.lines.get_mut(&id) else { return false };
                 line.choking = choking;
-                if choking {
-                    line.queue.clear();
-                }
-                let cycle = line.choke_cycle.expect("only those that choke");
+                let refused = if choking { std::mem::take(&mut line.queue) } else { VecDeque::new() };
+                let (answers_all, cycle) = (line.answers_all, line.choke_cycle);
                 self.hear(if choking { Input::Choked(PeerId(id)) } else { Input::Unchoked(PeerId(id)) });
-                self.at(self.now + cycle, What::Choke(id, !choking));
+                for (piece, block) in refused.into_iter().filter(|_| answers_all) {
+                    self.at(self.now, What::Reject(id, piece, block));
+                }
+                if let Some(cycle) = cycle {
+                    self.at(self.now + cycle, What::Choke(id, !choking));
+                }
+            }
+            What::Crossed(id, choking) => {
+                self.hear(if choking { Input::Choked(PeerId(id)) } else { Input::Unchoked(PeerId(id)) });
             }
             What::Have(id, piece) => {
                 if self.lines.contains_key(&id) {
@@ -345,8 +355,12 @@ impl<C: Chooser> World<C> {
     fn come_online(&mut self, id: u32) {
         let pieces = self.layout.pieces();
         let Some(line) = self.lines.get(&id) else { return };
-        let (leech, cycle) = (line.pieces, line.choke_cycle);
+        let (leech, cycle, answers_all) = (line.pieces, line.choke_cycle, line.answers_all);
+        let (choke_at_first, line_rtt) = (line.choke_at_first, line.rtt);
         self.hear(Input::Connected(PeerId(id)));
+        if answers_all {
+            self.hear(Input::AnswersAll(PeerId(id)));
+        }
         // What libtorrent's seeders say.
         self.hear(Input::Queue(PeerId(id), 2000));
         if let Some((percent, every)) = leech {
@@ -365,6 +379,11 @@ impl<C: Chooser> World<C> {
             self.hear(Input::HasAll(PeerId(id)));
         }
         self.hear(Input::Unchoked(PeerId(id)));
+        // The choke crosses our INTERESTED, whose answer is another unchoke. Requests that arrive after that are served.
+        if let Some(after) = choke_at_first {
+            self.at(self.now + after, What::Crossed(id, true));
+            self.at(self.now + line_rtt, What::Crossed(id, false));
+        }
         if let Some(cycle) = cycle {
             self.at(self.now + cycle, What::Choke(id, true));
         }
@@ -375,6 +394,10 @@ impl<C: Chooser> World<C> {
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.heard += 1;
         if line.choking {
+            if line.answers_all {
+                let half = line.rtt_at(now) / 2.0;
+                self.at(now + half, What::Reject(id, piece, block));
+            }
             return;
         }
         if line.reject > 0 && line.heard.is_multiple_of(u64::from(line.reject)) {

@@ -67,7 +67,7 @@ fn silence_lowers_the_believed_rate() {
     peer.asked(Ask { piece: 0, block: 0, at: ms(0) });
     assert!(peer.rate(ms(50)) > 200_000.0);
     assert!(peer.rate(ms(4000)) < 5000.0);
-    assert!(peer.eta(0, ms(4000)) > 3.0, "what is overdue stays overdue");
+    assert!(peer.expected(0, ms(4000)) > 3.0, "what is overdue stays overdue");
 }
 
 #[test]
