@@ -34,7 +34,7 @@ pub struct Picker {
     demands: Vec<Demand>,
     pub(super) plan: Plan,
     pub(super) peers: BTreeMap<PeerId, Peer>,
-    /// Connections whose handshake is under way.
+    /// Connections that have not served us yet; most will within a round trip.
     expected: BTreeSet<PeerId>,
     /// Cancels and drops that wait for the next pump.
     pub(super) commands: Vec<Command>,
@@ -193,7 +193,6 @@ impl Picker {
                 self.expected.insert(peer);
             }
             Input::Connected(peer) => {
-                self.expected.remove(&peer);
                 let peer = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
                 if let Some(pieces) = pieces {
                     peer.settle(pieces);
@@ -218,7 +217,10 @@ impl Picker {
                     self.release_from_duty(id);
                 }
             }
-            Input::Unchoked(peer) => self.with(peer, |p| p.choked = false),
+            Input::Unchoked(peer) => {
+                self.expected.remove(&peer);
+                self.with(peer, |p| p.choked = false);
+            }
             Input::HasAll(peer) => self.with(peer, Peer::has_all),
             Input::HasBits(peer, wire) => self.with(peer, |p| p.has_bitfield(wire, pieces)),
             Input::Has(peer, piece) => self.with(peer, |p| p.has_piece(piece, pieces)),
