@@ -208,3 +208,7 @@ impl Listener {
         left / self.head.byte_rate().max(1)
     }
 }
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

@@ -1,0 +1,125 @@
+//! What a stream wants, by what its file's first bytes say and by who is heard.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::super::availability::Availability;
+use super::super::inbox::Inbox;
+use super::super::streams::{NewStream, Streams, TorrentShared};
+use super::*;
+use crate::media::MediaType;
+use crate::os::testing::Scratch;
+use crate::schedule::bits::Bits;
+use crate::schedule::layout::Layout;
+use crate::schedule::prebuffer::Bounds;
+use crate::storage::Store;
+use crate::units::{FileIndex, InfoHash};
+
+const PIECE: u32 = 256 * 1024;
+/// The file lies at the torrent's second piece.
+const BEFORE: u64 = PIECE as u64;
+const LEN: u64 = 8_000_000;
+
+/// A stream of which nothing is here.
+fn listener(name: &str, main_serial: u64) -> (Scratch, Listener) {
+    let folder = Scratch::new();
+    let store = Store::open(&folder).expect("storage");
+    let home = store.home(InfoHash([7; 20]), name).expect("a home");
+    let layout = Layout::new(PIECE, BEFORE + LEN).expect("a torrent");
+    let have = Bits::none(layout.pieces());
+    let torrent = TorrentShared {
+        info_hash: InfoHash([7; 20]),
+        availability: Availability::new(layout, have),
+        rate: 0.into(),
+        peers: 0.into(),
+    };
+    let media = MediaType::by_name(name).expect("audio");
+    let stream = Streams::new(Arc::new(Inbox::default()))
+        .open(NewStream {
+            torrent: Arc::new(torrent),
+            file: FileIndex(0),
+            span: BEFORE..BEFORE + LEN,
+            data: Arc::new(store.data_file(&home, name).expect("a name")),
+            mime: media.mime,
+            main_serial,
+            window_len: 60 * u64::from(PIECE),
+        })
+        .expect("a token");
+    (folder, Listener::new(stream, Head::new(media, LEN)))
+}
+
+/// The first bytes of an M4A whose index is at its end.
+fn index_last(index: u64) -> Vec<u8> {
+    let mut file = Vec::from(*b"\0\0\0\x10ftypM4A \0\0\0\0");
+    let music = u32::try_from(LEN - 16 - index).expect("a short file");
+    file.extend(music.to_be_bytes());
+    file.extend(b"mdat");
+    file
+}
+
+#[test]
+fn an_index_at_the_end_is_foreseen_from_the_first_block_and_nobody_waits_for_it() {
+    let (_folder, mut listener) = listener("a.m4a", 1);
+    let bounds = Bounds::default();
+    let first = index_last(100_000);
+    let looks = Cell::new(0);
+    let foresee = |listener: &mut Listener, here: usize| {
+        let stream = Arc::clone(&listener.stream);
+        listener.head.foresee(&stream, &|span| {
+            looks.set(looks.get() + 1);
+            let (start, end) = ((span.start - BEFORE) as usize, (span.end - BEFORE) as usize);
+            (end <= here).then(|| first[start..end].to_vec())
+        });
+    };
+    let tail = LEN - 100_000;
+    let beside = |listener: &Listener| listener.head.need(None, 1, &bounds).beside;
+    let before = listener.head.need(None, 1, &bounds);
+    foresee(&mut listener, 0);
+    assert!(!beside(&listener).iter().any(|span| span.start >= tail), "nothing came");
+    foresee(&mut listener, first.len());
+    assert!(beside(&listener).contains(&(tail..LEN)), "{:?}", beside(&listener));
+    // A guess is no reason to wait, and no fact.
+    assert_eq!(listener.head.need(None, 1, &bounds).required, before.required);
+    assert_eq!(listener.head.audio_start(), 0);
+    // The next to be seen is the index's own header: as long as that is not here, blocks cost one look each.
+    looks.set(0);
+    foresee(&mut listener, first.len());
+    assert_eq!(looks.get(), 1);
+}
+
+#[test]
+fn a_long_index_that_nobody_has_verified_is_fetched_in_part() {
+    let (_folder, mut listener) = listener("a.m4a", 1);
+    let first = index_last(5_000_000);
+    let stream = Arc::clone(&listener.stream);
+    listener.head.foresee(&stream, &|span| {
+        let (start, end) = ((span.start - BEFORE) as usize, (span.end - BEFORE) as usize);
+        first.get(start..end).map(<[u8]>::to_vec)
+    });
+    let need = listener.head.need(None, 1, &Bounds::default());
+    let most: u64 = need.beside.iter().map(|span| span.end - span.start).max().expect("the index");
+    assert_eq!(most, 2 * 1024 * 1024);
+}
+
+#[test]
+fn what_stands_still_behind_a_newer_one_is_not_heard_any_more() {
+    let (_folder, mut listener) = listener("a.mp3", 1);
+    let rank = |listener: &mut Listener, newest: u64, at: f64| {
+        listener.demand(newest, Duration::from_secs_f64(at)).rank
+    };
+    assert_eq!(rank(&mut listener, 2, 0.0), Rank::Main);
+    assert_eq!(rank(&mut listener, 2, 4.9), Rank::Main);
+    assert_eq!(rank(&mut listener, 2, 5.1), Rank::Background);
+    // The newest may be paused as long as anybody likes.
+    assert_eq!(rank(&mut listener, 1, 6.0), Rank::Main);
+    assert_eq!(rank(&mut listener, 2, 7.0), Rank::Background);
+    // It plays on.
+    listener.stream.notify(1_000_000);
+    assert_eq!(rank(&mut listener, 2, 8.0), Rank::Main);
+    assert_eq!(rank(&mut listener, 2, 12.9), Rank::Main);
+    assert_eq!(rank(&mut listener, 2, 13.1), Rank::Background);
+    // Its start is waited for.
+    listener.starting = vec![0..1000];
+    assert_eq!(rank(&mut listener, 2, 14.0), Rank::Main);
+    assert_eq!(rank(&mut listener, 2, 30.0), Rank::Main);
+}
