@@ -75,6 +75,8 @@ impl Engine {
         self.refuse_trackers(id)?;
         let by_magnet = source.torrent.is_none() && (stored.resume.is_none() || fell_back);
         if by_magnet {
+            // What storage knew of it libtorrent does not: it asks peers, so the engine has to as well.
+            torrent.meta = None;
             // Nothing to check: look for peers at once.
             self.bridge.start_torrent(id);
         }

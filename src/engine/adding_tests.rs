@@ -1,6 +1,5 @@
 //! The engine's thread, step by step, on a libtorrent of its own that no packet leaves.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use super::*;
@@ -14,6 +13,7 @@ use crate::engine::tuning::{network, tuning, ways};
 use crate::engine::waiter::{Promise, Waiter};
 use crate::engine::{Config, Input, Role};
 use crate::log::Logger;
+use crate::os::testing::Scratch;
 use crate::storage::{Settings, Store};
 
 /// A track of one byte.
@@ -24,20 +24,19 @@ struct Stage {
     engine: Engine,
     disk: Arc<Disk>,
     _runtime: tokio::runtime::Runtime,
-    folder: PathBuf,
+    folder: Scratch,
 }
 
 impl Stage {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("vozduxan-adding-{}", std::process::id()));
-        std::fs::create_dir(&folder).expect("one test at a time");
+        let folder = Scratch::new();
         let (settings, complaints) = Settings::parse(
             "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = false\nlsd = false\nupnp = false\nutp = false\n\
              public_trackers = false\n",
         );
         assert!(complaints.is_empty(), "{complaints:?}");
         let config = Config {
-            storage_path: folder.clone(),
+            storage_path: folder.to_path_buf(),
             cache_max_bytes: 1 << 30,
             cache_ttl_secs: 60,
             listen_port: None,
@@ -68,7 +67,10 @@ impl Stage {
 
     /// Calls for the track; the engine has heard of it when this returns.
     fn prepare(&mut self) -> Arc<Waiter<Opened>> {
-        let source = Source::parse(Input { magnet: None, torrent: Some(TORRENT) }).expect("a torrent");
+        self.prepare_from(Source::parse(Input { magnet: None, torrent: Some(TORRENT) }).expect("a torrent"))
+    }
+
+    fn prepare_from(&mut self, source: Source) -> Arc<Waiter<Opened>> {
         let home = self.engine.store.home(source.hashes.key(), "a.mp3").expect("a home");
         let waiter = Waiter::new("");
         self.engine.command(Command::Prepare(Box::new(Prepare {
@@ -86,7 +88,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.disk.stop();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -110,4 +111,18 @@ fn a_move_that_fails_is_told_and_the_next_call_begins_anew() {
     stage.prepare();
     let torrent = stage.engine.torrents.values().next().expect("it was added anew");
     assert!(torrent.error.is_none() && torrent.id != id);
+}
+
+#[test]
+fn a_magnet_whose_stored_metadata_was_deleted_meanwhile_asks_peers_for_it() {
+    let mut stage = Stage::new();
+    let mut source = Source::parse(Input { magnet: None, torrent: Some(TORRENT) }).expect("a torrent");
+    // As it is when its data was looked up, and deleted before it was added: libtorrent gets the magnet only.
+    source.magnet = Some(format!("magnet:?xt=urn:btih:{}", source.hashes.key()));
+    source.torrent = None;
+    stage.prepare_from(source);
+    let (id, torrent) = stage.engine.torrents.iter().next().expect("it was added");
+    assert!(torrent.meta.is_none(), "nobody will ask for what libtorrent does not have");
+    assert!(stage.engine.bridge.metadata(*id).is_err());
+    assert_eq!(torrent.jobs.len(), 1, "who called waits");
 }
