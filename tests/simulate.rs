@@ -6,6 +6,8 @@
 // One span that is waited for is the common case, not a slip.
 #![allow(clippy::single_range_in_vec_init)]
 
+#[path = "simulate/chooser.rs"]
+mod chooser;
 #[path = "simulate/lies.rs"]
 mod lies;
 #[path = "simulate/line.rs"]

@@ -13,7 +13,7 @@ use crate::engine::tuning::{network, tuning, ways};
 use crate::engine::waiter::{Promise, Waiter};
 use crate::engine::{Config, Input, Role};
 use crate::log::Logger;
-use crate::os::testing::Scratch;
+use crate::storage::testing::Scratch;
 use crate::storage::{Settings, Store};
 
 /// A track of one byte.

@@ -3,16 +3,16 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::super::availability::Availability;
-use super::super::inbox::Inbox;
-use super::super::streams::{NewStream, Streams, TorrentShared};
 use super::*;
+use crate::engine::availability::Availability;
+use crate::engine::inbox::Inbox;
+use crate::engine::streams::{NewStream, Streams, TorrentShared};
 use crate::media::MediaType;
-use crate::os::testing::Scratch;
 use crate::schedule::bits::Bits;
 use crate::schedule::layout::Layout;
 use crate::schedule::prebuffer::Bounds;
 use crate::storage::Store;
+use crate::storage::testing::Scratch;
 use crate::units::{FileIndex, InfoHash};
 
 const PIECE: u32 = 256 * 1024;

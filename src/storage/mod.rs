@@ -29,6 +29,11 @@ mod settings;
 mod small;
 mod stamps;
 #[cfg(test)]
+pub mod testing {
+    //! Folders for the tests of the rooms above.
+    pub use crate::os::testing::Scratch;
+}
+#[cfg(test)]
 mod tests;
 mod usage;
 
