@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use vozduxan::schedule::bits::Bits;
 use vozduxan::schedule::evidence::Evidence;
 use vozduxan::schedule::layout::{BLOCK_LEN, Layout};
 use vozduxan::schedule::peer::PeerId;
