@@ -29,9 +29,9 @@ mod settings;
 mod small;
 mod stamps;
 #[cfg(test)]
-pub mod testing {
+pub(crate) mod testing {
     //! Folders for the tests of the rooms above.
-    pub use crate::os::testing::Scratch;
+    pub(crate) use crate::os::testing::Scratch;
 }
 #[cfg(test)]
 mod tests;
