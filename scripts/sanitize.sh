@@ -76,7 +76,6 @@ asan() {
 	ctest --test-dir build/asan --output-on-failure --parallel 2 \
 		--exclude-regex '^(symbols|installed|subdirectory|host_rust|host_c_by|host_python|refusals)'
 	# Where the system refuses tokio a thread, tokio panics while it builds its runtime and loses what it had built.
-	mkdir -p build/asan
 	echo 'leak:tokio7runtime7builderNtB2_7Builder5build' >build/asan/lsan.supp
 	LSAN_OPTIONS="suppressions=$PWD/build/asan/lsan.supp:print_suppressions=0" \
 		ctest --test-dir build/asan --output-on-failure --tests-regex '^refusals'

@@ -305,6 +305,16 @@ impl Peer {
         std::mem::take(&mut self.asks)
     }
 
+    /// The peer serves us no more. Answers the requests that are gone with that.
+    pub fn choke(&mut self) -> Vec<Ask> {
+        self.choked = true;
+        // Nothing has to come from it now, so that it is late with nothing.
+        self.owing = None;
+        // A choke may have crossed the requests on their way, and an unchoke be right behind it: seeders of libtorrent
+        // begin like that. Who answers all says of each request what becomes of it.
+        if self.answers_all { Vec::new() } else { self.forget_all() }
+    }
+
     /// A block arrived. True when it was outstanding.
     pub fn arrived(&mut self, piece: u32, block: u32, len: u32, now: Duration) -> bool {
         let found = self.asks.iter().position(|ask| (ask.piece, ask.block) == (piece, block));

@@ -209,10 +209,7 @@ impl Picker {
             Input::Queue(peer, requests) => self.with(peer, |p| p.set_queue(requests)),
             Input::Choked(id) => {
                 if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.choked = true;
-                    // A choke may have crossed the requests on their way, and an unchoke be right behind it: seeders of
-                    // libtorrent begin like that. Who answers all says of each request what becomes of it.
-                    let asks = if peer.answers_all { Vec::new() } else { peer.forget_all() };
+                    let asks = peer.choke();
                     self.give_back(id, asks);
                     self.release_from_duty(id);
                 }

@@ -114,3 +114,15 @@ fn a_bitfield_before_the_metadata_counts_afterwards() {
     peer.settle(10);
     assert!(peer.has(1) && peer.has(9) && !peer.has(0));
 }
+
+#[test]
+fn who_chokes_is_not_late() {
+    for answers_all in [false, true] {
+        let mut peer = Peer::new(ms(0));
+        (peer.choked, peer.answers_all) = (false, answers_all);
+        peer.asked(Ask { piece: 0, block: 0, at: ms(0) });
+        assert!(peer.recall(0, 0, ms(3000)) && peer.is_owing());
+        assert!(peer.choke().is_empty());
+        assert_eq!(peer.silence(ms(60_000)), ms(0), "it would be dropped for choking");
+    }
+}
