@@ -49,6 +49,7 @@ enum Op {
         position: u32,
         now: Option<(u32, u16)>,
         rate: Option<u32>,
+        ahead: u16,
     },
     Nothing,
     Essential(bool),
@@ -188,7 +189,7 @@ fuzz_target!(|story: Story| {
                 have.remove(&piece);
                 Some(Input::Failed(piece))
             }
-            Op::Demand { main, from, len, position, now, rate } => {
+            Op::Demand { main, from, len, position, now, rate, ahead } => {
                 let from = u64::from(from) % total;
                 let end = (from + u64::from(len)).min(total + 5000).max(from);
                 let rank = if main { Rank::Main } else { Rank::Background };
@@ -199,6 +200,7 @@ fuzz_target!(|story: Story| {
                     position: u64::from(position),
                     now: waited.into_iter().collect(),
                     byte_rate: rate.map(u64::from),
+                    ahead: Duration::from_millis(ahead.into()),
                 });
                 None
             }

@@ -15,6 +15,13 @@ use super::transfer::Transfer;
 /// A waiting transfer wants this much at once, so that a player's next reads do not wait one by one.
 const WAITING_SPAN: u64 = 64 * 1024;
 
+/// A reader that has more music in hand than this, beyond what it plays, does not wait for what it asks for next: it
+/// only reads as fast as it gets. Players with large buffers, and the system's socket buffers before them, always do.
+const COMFORT: Duration = Duration::from_secs(5);
+
+/// The step in which music in hand is told to the scheduler, so that time alone does not make a new plan each time.
+const STEP: Duration = Duration::from_millis(250);
+
 /// A main stream whose position has stood still for this long, while a newer one plays, is not being heard: the player
 /// was paused, or has gone on to the newer one without a release yet.
 const ASLEEP: Duration = Duration::from_secs(5);
@@ -89,9 +96,15 @@ impl Listener {
     /// Playback's place in the file: what the host said, else where the read is that took the most recent frame and is
     /// no probe, else the first byte of music.
     fn position(&mut self) -> u64 {
+        self.place().0
+    }
+
+    /// The same, and the music that a reader has in hand before it is heard.
+    fn place(&mut self) -> (u64, Duration) {
         if let Some(notified) = self.stream.notified_position() {
-            return notified;
+            return (notified, Duration::ZERO);
         }
+        let mut in_hand = Duration::ZERO;
         let transfers = self.stream.transfers();
         let continues = |start: u64| start.abs_diff(self.read_position) < WAITING_SPAN;
         let playing = transfers
@@ -100,17 +113,20 @@ impl Listener {
             .max_by_key(|t| t.last_frame());
         if let Some(transfer) = playing {
             self.read_position = transfer.position();
+            in_hand = transfer.in_hand(self.head.byte_rate(), Instant::now());
         }
-        self.read_position.max(self.head.audio_start()).min(self.stream.len().saturating_sub(1))
+        let position =
+            self.read_position.max(self.head.audio_start()).min(self.stream.len().saturating_sub(1));
+        (position, in_hand - Duration::from_nanos((in_hand.as_nanos() % STEP.as_nanos()) as u64))
     }
 
-    /// What readers wait for, in torrent bytes.
-    fn waited(&self) -> Vec<Range<u64>> {
+    /// What readers wait for that have no more than `in_hand` to play meanwhile, in torrent bytes.
+    fn waited(&self, in_hand: Duration) -> Vec<Range<u64>> {
         let base = self.stream.span.start;
         let span = |from: u64, end: u64| base + from..base + end.min(from + WAITING_SPAN);
-        let transfers = self.stream.transfers();
-        let blocked =
-            transfers.iter().filter(|t| t.is_blocked()).map(|t| span(t.position(), t.end_position()));
+        let (transfers, rate, now) = (self.stream.transfers(), self.head.byte_rate(), Instant::now());
+        let waits = |t: &Transfer| t.is_blocked() && t.in_hand(rate, now) <= in_hand;
+        let blocked = transfers.iter().filter(|t| waits(t)).map(|t| span(t.position(), t.end_position()));
         blocked.filter(|span| !self.stream.torrent.availability.has(span)).collect()
     }
 
@@ -126,25 +142,28 @@ impl Listener {
             file: span.clone(),
             now: vec![span],
             byte_rate: None,
+            ahead: Duration::ZERO,
         };
-        self.waited().into_iter().map(alone).collect()
+        self.waited(Duration::MAX).into_iter().map(alone).collect()
     }
 
     /// What the stream wants now, in torrent bytes. `newest`: the serial of the newest main stream of the torrent.
     pub fn demand(&mut self, newest: u64, now: Duration) -> Demand {
         let base = self.stream.span.start;
-        let position = self.position();
+        let (position, ahead) = self.place();
         let mut wanted: Vec<Range<u64>> =
             self.starting.iter().map(|s| base + s.start..base + s.end).collect();
         wanted.retain(|span| !self.stream.torrent.availability.has(span));
-        wanted.extend(self.waited());
-        let is_awake = self.is_awake(position, !wanted.is_empty(), newest, now);
+        let reads = !self.waited(Duration::MAX).is_empty();
+        let is_awake = self.is_awake(position, reads || !wanted.is_empty(), newest, now);
+        wanted.extend(self.waited(COMFORT));
         Demand {
             rank: if self.is_main() && is_awake { Rank::Main } else { Rank::Background },
             file: self.stream.span.clone(),
             position: base + position,
             now: wanted,
             byte_rate: Some(self.head.byte_rate()),
+            ahead,
         }
     }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::engine::availability::Availability;
 use crate::engine::inbox::Inbox;
 use crate::engine::streams::{NewStream, Streams, TorrentShared};
+use crate::http::ReadKind;
 use crate::media::MediaType;
 use crate::schedule::bits::Bits;
 use crate::schedule::layout::Layout;
@@ -122,4 +123,33 @@ fn what_stands_still_behind_a_newer_one_is_not_heard_any_more() {
     listener.starting = vec![0..1000];
     assert_eq!(rank(&mut listener, 2, 14.0), Rank::Main);
     assert_eq!(rank(&mut listener, 2, 30.0), Rank::Main);
+}
+
+#[test]
+fn who_reads_faster_than_it_plays_does_not_wait() {
+    let (_folder, mut listener) = listener("a.mp3", 1);
+    let transfer = Arc::new(Transfer::new(0..LEN, ReadKind::OpenEnded));
+    let rate = listener.head.byte_rate();
+    let demand = |listener: &mut Listener| listener.demand(1, Duration::ZERO);
+    transfer.set_blocked(true);
+    listener.stream.add(Arc::clone(&transfer), Instant::now());
+    assert_eq!(demand(&mut listener).now, [BEFORE..BEFORE + WAITING_SPAN]);
+    assert_eq!(demand(&mut listener).ahead, Duration::ZERO);
+    // Less than what lets a player be at ease; a test that takes longer than this music lasts would show as much.
+    transfer.advance(4 * rate);
+    assert_eq!(demand(&mut listener).now, [BEFORE + 4 * rate..BEFORE + 4 * rate + WAITING_SPAN]);
+    // Minutes.
+    transfer.advance(100 * rate);
+    let Demand { now, ahead, position, .. } = demand(&mut listener);
+    assert_eq!((now, position), (vec![], BEFORE + 104 * rate));
+    assert!(ahead > Duration::from_secs(90) && ahead <= Duration::from_secs(104), "{ahead:?}");
+    // In so small steps that plans last.
+    assert_eq!(ahead.as_millis() % 250, 0);
+    // Where the host says what is heard, the way from there is all the music in hand.
+    listener.stream.notify(0);
+    let Demand { now, ahead, position, .. } = demand(&mut listener);
+    assert_eq!((now, ahead, position), (vec![], Duration::ZERO, BEFORE));
+    // Even so it is what its host plays; and while only the necessary is fetched, it goes on.
+    listener.stream.main_serial.store(0, Ordering::Relaxed);
+    assert_eq!(listener.spare_demands(1, Duration::ZERO).len(), 1);
 }

@@ -359,8 +359,14 @@ impl Torrent {
         }
         for span in &self.probes {
             let now = vec![span.clone()];
-            let demand =
-                Demand { rank: Rank::Main, file: span.clone(), position: span.start, now, byte_rate: None };
+            let demand = Demand {
+                rank: Rank::Main,
+                file: span.clone(),
+                position: span.start,
+                now,
+                byte_rate: None,
+                ahead: Duration::ZERO,
+            };
             demands.push((u64::MAX, demand));
         }
         // The newest main stream first.
@@ -420,6 +426,7 @@ impl Torrent {
             file: span,
             now: vec![head],
             byte_rate: None,
+            ahead: Duration::ZERO,
         })
     }
 

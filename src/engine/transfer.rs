@@ -54,7 +54,8 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    fn new(span: Range<u64>, kind: ReadKind) -> Self {
+    /// One that has handed over nothing.
+    pub fn new(span: Range<u64>, kind: ReadKind) -> Self {
         Self {
             kind,
             start: span.start,
@@ -105,8 +106,17 @@ impl Transfer {
     /// `byte_rate` bytes per second of music. A player that was paused meanwhile hears it longer.
     pub fn falls_silent(&self, byte_rate: u64) -> Option<Instant> {
         let waits = self.blocked.load(Ordering::Relaxed).checked_sub(1)?;
-        let music = Duration::from_secs_f64(self.sent() as f64 / byte_rate.max(1) as f64);
-        Some(self.born + music.max(Duration::from_millis(waits)))
+        Some((self.born + self.music(byte_rate)).max(self.born + Duration::from_millis(waits)))
+    }
+
+    /// How much of what it handed over is still to be heard at `now`, by whoever plays it from its birth on.
+    pub fn in_hand(&self, byte_rate: u64, now: Instant) -> Duration {
+        (self.born + self.music(byte_rate)).saturating_duration_since(now)
+    }
+
+    /// The time that what it handed over plays.
+    fn music(&self, byte_rate: u64) -> Duration {
+        Duration::from_secs_f64(self.sent() as f64 / byte_rate.max(1) as f64)
     }
 
     /// When it last handed something over.
@@ -143,12 +153,14 @@ impl Transfer {
         }
     }
 
-    fn set_blocked(&self, blocked: bool) {
+    /// Whether it waits for data.
+    pub fn set_blocked(&self, blocked: bool) {
         let since = if blocked { self.born.elapsed().as_millis() as u64 + 1 } else { 0 };
         self.blocked.store(since, Ordering::Relaxed);
     }
 
-    fn advance(&self, bytes: u64) {
+    /// It has handed over so much more.
+    pub fn advance(&self, bytes: u64) {
         self.position.fetch_add(bytes, Ordering::Relaxed);
         self.last_frame.store(self.born.elapsed().as_micros() as u64, Ordering::Relaxed);
     }
@@ -343,6 +355,14 @@ mod tests {
         // Faster music than it was read: silent since it waits.
         let at_once = transfer.falls_silent(u64::MAX).unwrap();
         assert!(at_once < transfer.born + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn in_hand_is_what_was_read_and_not_yet_heard() {
+        let transfer = Transfer::new(1000..1_000_000, ReadKind::OpenEnded);
+        transfer.advance(300_000);
+        let after = |seconds| transfer.in_hand(100_000, transfer.born + Duration::from_secs(seconds));
+        assert_eq!([0, 1, 3, 9].map(after), [3, 2, 0, 0].map(Duration::from_secs));
     }
 
     proptest! {

@@ -123,6 +123,7 @@ mod tests {
     #![allow(clippy::single_range_in_vec_init)]
 
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use super::*;
     use proptest::prelude::*;
@@ -137,7 +138,7 @@ mod tests {
         position: u64,
         now: Vec<std::ops::Range<u64>>,
     ) -> Demand {
-        Demand { rank, file, position, now, byte_rate: None }
+        Demand { rank, file, position, now, byte_rate: None, ahead: Duration::ZERO }
     }
 
     fn started() -> Deadlines {

@@ -53,6 +53,8 @@ pub struct Demand {
     pub now: Vec<Range<u64>>,
     /// Bytes per second of music, when known.
     pub byte_rate: Option<u64>,
+    /// Playback reaches `position` after this time: a player that reads faster than it plays has that much in hand.
+    pub ahead: Duration,
 }
 
 /// How far the tiers reach.
@@ -133,7 +135,8 @@ fn wants_of(demand: &Demand, layout: &Layout, windows: &Windows, tier: Tier) -> 
     let due = |piece: u32| {
         let distance = layout.start_of(piece).saturating_sub(demand.position);
         let seconds = |rate: u64| distance as f64 / rate.max(1) as f64;
-        demand.byte_rate.map(|rate| Duration::try_from_secs_f64(seconds(rate)).unwrap_or(Duration::MAX))
+        let after = |rate: u64| Duration::try_from_secs_f64(seconds(rate)).unwrap_or(Duration::MAX);
+        demand.byte_rate.map(|rate| demand.ahead.saturating_add(after(rate)))
     };
     match tier {
         Tier::Now => {
@@ -175,7 +178,7 @@ mod tests {
     }
 
     fn demand(rank: Rank, file: Range<u64>, position: u64) -> Demand {
-        Demand { rank, file, position, now: Vec::new(), byte_rate: None }
+        Demand { rank, file, position, now: Vec::new(), byte_rate: None, ahead: Duration::ZERO }
     }
 
     #[test]
@@ -232,6 +235,18 @@ mod tests {
         assert!(sorted(Tier::Urgent) && sorted(Tier::Ahead));
     }
 
+    #[test]
+    fn who_has_read_ahead_stands_back_for_who_has_not() {
+        let mut one = demand(Rank::Main, 0..50_000, 0);
+        let mut other = demand(Rank::Main, 50_000..100_000, 50_000);
+        (one.byte_rate, other.byte_rate) = (Some(100), Some(100));
+        one.ahead = Duration::from_secs(3);
+        let plan = plan(&[one, other], &layout(), &Bits::none(1000), &Windows::default());
+        let first: Vec<u32> = plan.wants.iter().take(6).map(|want| want.piece).collect();
+        assert_eq!(first, [500, 501, 502, 0, 503, 1]);
+        assert_eq!(plan.wants[3].due, Some(Duration::from_secs(3)));
+    }
+
     proptest! {
         #[test]
         fn pieces_are_unique_missing_and_inside_a_file(
@@ -245,7 +260,7 @@ mod tests {
                 let file = start..(start + len).min(100_000);
                 let inside = position.clamp(file.start, file.end - 1);
                 // The position may be nonsense.
-                Demand { rank: if main { Rank::Main } else { Rank::Background }, now: vec![inside..inside + 1], position, file, byte_rate: (rate > 0).then_some(rate) }
+                Demand { rank: if main { Rank::Main } else { Rank::Background }, now: vec![inside..inside + 1], position, file, byte_rate: (rate > 0).then_some(rate), ahead: Duration::from_secs(rate % 7) }
             }).collect();
             let plan = plan(&demands, &layout, &bits, &Windows::default());
             let mut seen = HashSet::new();

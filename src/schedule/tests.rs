@@ -148,6 +148,7 @@ fn demand() -> impl Strategy<Value = Demand> {
             position,
             now: now.into_iter().map(|(at, len)| at..at + len).collect(),
             byte_rate: (rate > 0).then_some(rate),
+            ahead: Duration::from_millis(rate % 20_000),
         })
 }
 
@@ -246,7 +247,7 @@ proptest! {
             picker.on(input, now);
         }
         let file = 0..u64::from(PIECE_LEN) * u64::from(PIECES) - 5000;
-        let main = Demand { rank: Rank::Main, position: 0, now: vec![0..1], file, byte_rate: None };
+        let main = Demand { rank: Rank::Main, position: 0, now: vec![0..1], file, byte_rate: None, ahead: Duration::ZERO };
         picker.set_demands(vec![main], now);
         let mut asks = 0;
         let mut here: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
@@ -282,7 +283,14 @@ fn a_peer_that_refuses_everything_is_asked_at_a_bounded_rate() {
     for input in [Input::Connected(PeerId(1)), Input::HasAll(PeerId(1)), Input::Unchoked(PeerId(1))] {
         picker.on(input, now);
     }
-    let main = Demand { rank: Rank::Main, position: 0, now: vec![0..1], file: 0..1_000_000, byte_rate: None };
+    let main = Demand {
+        rank: Rank::Main,
+        position: 0,
+        now: vec![0..1],
+        file: 0..1_000_000,
+        byte_rate: None,
+        ahead: Duration::ZERO,
+    };
     picker.set_demands(vec![main], now);
     let mut commands = Vec::new();
     for _ in 0..10_000 {
@@ -313,7 +321,14 @@ fn when_space_is_short_nothing_beyond_the_window_is_asked() {
         picker.on(input, now);
     }
     picker.set_essential_only(true);
-    let main = Demand { rank: Rank::Main, position: 0, now: vec![], file: 0..1_000_000, byte_rate: None };
+    let main = Demand {
+        rank: Rank::Main,
+        position: 0,
+        now: vec![],
+        file: 0..1_000_000,
+        byte_rate: None,
+        ahead: Duration::ZERO,
+    };
     picker.set_demands(vec![main], now);
     let mut commands = Vec::new();
     picker.pump(now, &mut commands);

@@ -1,5 +1,7 @@
 //! Playback over a minute and more: nothing may stand still that need not.
 
+use std::time::Duration;
+
 use super::line::Line;
 use super::start::start;
 use super::world::{MB, MUSIC, World};
@@ -7,7 +9,14 @@ use vozduxan::schedule::plan::{Demand, Rank};
 
 fn background(file: std::ops::Range<u64>) -> Demand {
     let now = vec![file.start..file.start + 32 * 1024];
-    Demand { rank: Rank::Background, position: file.start, now, file, byte_rate: Some(MUSIC) }
+    Demand {
+        rank: Rank::Background,
+        position: file.start,
+        now,
+        file,
+        byte_rate: Some(MUSIC),
+        ahead: Duration::ZERO,
+    }
 }
 
 #[test]

@@ -451,6 +451,7 @@ impl<C: Chooser> World<C> {
                 position: at,
                 now: if waits { vec![at..at + 1] } else { Vec::new() },
                 byte_rate: Some(rate),
+                ahead: Duration::ZERO,
             };
             let mut demands = vec![main];
             demands.extend_from_slice(others);
@@ -469,5 +470,12 @@ impl<C: Chooser> World<C> {
 /// A stream that waits for `need` bytes from a position on.
 pub fn main_stream(file: Range<u64>, position: u64, need: u64) -> Demand {
     let end = (position + need).min(file.end);
-    Demand { rank: Rank::Main, position, now: vec![position..end], file, byte_rate: Some(MUSIC) }
+    Demand {
+        rank: Rank::Main,
+        position,
+        now: vec![position..end],
+        file,
+        byte_rate: Some(MUSIC),
+        ahead: Duration::ZERO,
+    }
 }
