@@ -12,7 +12,7 @@ use crate::storage::{Contents, Home, Store};
 use crate::units::InfoHash;
 
 use super::Error;
-use super::inbox::{Command, Inbox};
+use super::inbox::{Command, Inbox, Usage};
 use super::waiter::Promise;
 
 /// One job; done in order.
@@ -29,6 +29,8 @@ pub enum Job {
     Unpack(InfoHash, Home, Contents),
     /// Measure all torrents; the answer is a `Command::Measured`.
     Measure(Option<Promise<()>>),
+    /// Delete what sessions that ran beside this one have left.
+    RemoveAbandoned,
     /// All before this is done.
     Done(Promise<()>),
 }
@@ -108,19 +110,23 @@ fn work(store: &Store, inbox: &Inbox, queue: &Receiver<Job>, stop: &AtomicBool) 
                 inbox.push(Command::Unpacked(torrent, outcome));
             }
             Job::Measure(waiter) => inbox.push(Command::Measured(measure(store), waiter)),
+            Job::RemoveAbandoned => {
+                tell(store.remove_abandoned());
+            }
             Job::Done(waiter) => waiter.finish(Ok(())),
         }
     }
 }
 
-fn measure(store: &Store) -> Vec<(InfoHash, u64, u64)> {
-    let Ok(known) = store.torrents() else { return Vec::new() };
-    known
+fn measure(store: &Store) -> Usage {
+    let torrents = store.torrents().unwrap_or_default();
+    let torrents = torrents
         .into_iter()
         .map(|torrent| {
             let used = torrent.last_used.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
             let used = u64::try_from(used).unwrap_or(u64::MAX);
             (torrent.info_hash, store.usage(torrent.info_hash).unwrap_or(0), used)
         })
-        .collect()
+        .collect();
+    Usage { torrents, abandoned: store.abandoned().unwrap_or(0) }
 }

@@ -27,8 +27,8 @@ pub enum Command {
     Unreadable(u64, String, bool),
     /// Drop idle torrents and make room; tells when it is done.
     Evict(Promise<()>),
-    /// What the disk thread measured: allocated bytes of every torrent, last use in nanoseconds since 1970.
-    Measured(Vec<(InfoHash, u64, u64)>, Option<Promise<()>>),
+    /// What the disk thread measured.
+    Measured(Usage, Option<Promise<()>>),
     /// The disk thread has deleted a torrent's data.
     Removed(InfoHash),
     /// The disk thread is done with the part file of a torrent of the older engine.
@@ -41,6 +41,15 @@ pub enum Command {
     Unsaved(InfoHash),
     /// Save what must be saved and end.
     Stop,
+}
+
+/// What is on the disk, in bytes of allocated blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// Every torrent, with its last use in nanoseconds since 1970.
+    pub torrents: Vec<(InfoHash, u64, u64)>,
+    /// What sessions that ran beside this one have left.
+    pub abandoned: u64,
 }
 
 /// What storage knows about a torrent, looked up on the caller's thread.

@@ -10,7 +10,7 @@ use crate::{log_info, log_line};
 use super::Error;
 use super::disk::Job as DiskJob;
 use super::event_loop::Engine;
-use super::inbox::Command;
+use super::inbox::{Command, Usage};
 use super::prepare::human;
 use super::waiter::Promise;
 
@@ -148,9 +148,10 @@ impl Engine {
     }
 
     /// The disk was measured: makes room if there is too much.
-    pub(super) fn measured(&mut self, usage: &[(InfoHash, u64, u64)], waiter: Option<Promise<()>>) {
+    pub(super) fn measured(&mut self, usage: &Usage, waiter: Option<Promise<()>>) {
         let protected: BTreeSet<InfoHash> = self.protected();
         let entries: Vec<Entry<InfoHash>> = usage
+            .torrents
             .iter()
             .filter(|(id, ..)| !self.deleting.contains_key(id))
             .map(|(id, allocated, last_used)| Entry {
@@ -160,6 +161,17 @@ impl Engine {
                 protected: protected.contains(id),
             })
             .collect();
+        // What nobody will come back for goes first.
+        let used: u64 = entries.iter().map(|entry| entry.allocated).sum();
+        if usage.abandoned > 0 && used + usage.abandoned > self.tuning.cache_max_bytes {
+            self.disk.push(DiskJob::RemoveAbandoned);
+            log_line!(
+                self.log,
+                "deleted {} that sessions beside this one have left: the cache is over its limit of {}",
+                human(usage.abandoned),
+                human(self.tuning.cache_max_bytes)
+            );
+        }
         let verdict = evict(&entries, self.tuning.cache_max_bytes);
         for victim in &verdict.victims {
             let there = self.torrents.iter().find(|(_, t)| t.key() == *victim).map(|(id, _)| *id);

@@ -11,11 +11,14 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::{Error, layout};
-use crate::os::LockFile;
+use super::small::list;
+use super::{Error, delete, layout};
+use crate::os::{Kind, LockFile, Status};
 
 /// Name of the lock file in the state folder of a root.
 const LOCK: &str = "lock";
+/// Names of the later sessions' roots begin with this, their number follows.
+const ROOT: &str = "instance-";
 /// More sessions than this on one path are refused: something is starting them in a loop.
 const MOST: u32 = 1024;
 
@@ -52,7 +55,7 @@ pub(super) fn take(storage_path: &Path) -> Result<Instance, Error> {
     for number in 0..MOST {
         let root = match number {
             0 => storage_path.to_owned(),
-            _ => storage_path.join(layout::STATE).join(format!("instance-{number}")),
+            _ => storage_path.join(layout::STATE).join(format!("{ROOT}{number}")),
         };
         let state = root.join(layout::STATE);
         std::fs::create_dir_all(&state).map_err(|source| Error::io("create", &state, source))?;
@@ -62,6 +65,40 @@ pub(super) fn take(storage_path: &Path) -> Result<Instance, Error> {
     }
     let reason = format!("{MOST} sessions use it already; close some");
     Err(Error::Unusable { path: storage_path.to_owned(), reason })
+}
+
+/// Roots that sessions beside the first one have left and that nobody holds: nobody takes one while its value lives.
+pub(super) fn abandoned(storage_path: &Path) -> Result<Vec<Instance>, Error> {
+    let folder = storage_path.join(layout::STATE);
+    // A link is not followed: what it leads to is not ours.
+    let is_folder = |path: &Path| Status::at(path).is_ok_and(|status| status.kind == Kind::Folder);
+    let mut found = Vec::new();
+    for (name, _) in list(&folder)? {
+        let number = name.strip_prefix(ROOT).and_then(|text| text.parse::<u32>().ok());
+        let Some(number) = number.filter(|n| (1..MOST).contains(n) && name == format!("{ROOT}{n}")) else {
+            continue;
+        };
+        let root = folder.join(&name);
+        let state = root.join(layout::STATE);
+        if is_folder(&root)
+            && is_folder(&state)
+            && let Some(lock) = try_lock(&state.join(LOCK))?
+        {
+            found.push(Instance { number, root, lock: Mutex::new(lock) });
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes all that is in a root but its lock.
+pub(super) fn clear(instance: &Instance) -> Result<(), Error> {
+    let state = instance.root.join(layout::STATE);
+    for (folder, kept) in [(&instance.root, layout::STATE), (&state, LOCK)] {
+        for (name, _) in list(folder)?.into_iter().filter(|(name, _)| name != kept) {
+            delete::delete(folder, &name)?;
+        }
+    }
+    Ok(())
 }
 
 /// The locked file; `None` when somebody else holds it.
@@ -153,6 +190,36 @@ mod tests {
         let (usurper, _usurper) = number(&path);
         assert_eq!(usurper, 0);
         assert!(matches!(main.restore(), Err(Error::Unusable { .. })));
+    }
+
+    #[test]
+    fn what_nobody_holds_is_cleared_and_nothing_else() {
+        let path = Scratch::new();
+        let outside = Scratch::new();
+        let [_main, used, unused] = [0, 1, 2].map(|_| take(&path).unwrap());
+        for root in [&used.root, &unused.root] {
+            std::fs::create_dir(root.join("data")).unwrap();
+            std::fs::write(root.join("data/track"), "x").unwrap();
+            std::fs::write(root.join(".vozduxan/a.resume"), "x").unwrap();
+        }
+        let state = path.join(".vozduxan");
+        std::fs::create_dir_all(outside.join(".vozduxan")).unwrap();
+        symlink(&*outside, state.join("instance-7")).unwrap();
+        std::fs::create_dir_all(state.join("instance-08/.vozduxan")).unwrap();
+        assert_eq!(abandoned(&path).unwrap().len(), 0, "all are held");
+
+        let (kept, left) = (used.root.clone(), unused.root.clone());
+        drop(unused);
+        let found = abandoned(&path).unwrap();
+        let numbers: Vec<u32> = found.iter().map(|instance| instance.number).collect();
+        assert_eq!(numbers, [2]);
+        assert_eq!(number(&path).0, 3, "nobody takes it meanwhile");
+        clear(&found[0]).unwrap();
+        drop(found);
+        assert!(kept.join("data/track").exists() && kept.join(".vozduxan/a.resume").exists());
+        assert!(!left.join("data").exists() && !left.join(".vozduxan/a.resume").exists());
+        assert!(outside.join(".vozduxan").exists());
+        assert_eq!(number(&path).0, 2);
     }
 
     #[test]

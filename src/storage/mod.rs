@@ -306,6 +306,28 @@ impl Store {
         Ok(total)
     }
 
+    /// Bytes in allocated blocks of what sessions that ran beside the first one have left. Only for that one: whoever
+    /// has the path itself answers for all that is in it. 0 for others.
+    ///
+    /// # Errors
+    /// When something cannot be looked at.
+    pub fn abandoned(&self) -> Result<u64, Error> {
+        let roots =
+            if self.instance.number == 0 { instance::abandoned(&self.storage_path)? } else { Vec::new() };
+        roots.iter().map(|root| usage::allocated(&root.root)).sum()
+    }
+
+    /// Deletes that.
+    ///
+    /// # Errors
+    /// Names what could not be deleted.
+    pub fn remove_abandoned(&self) -> Result<(), Error> {
+        if self.instance.number == 0 {
+            instance::abandoned(&self.storage_path)?.iter().try_for_each(instance::clear)?;
+        }
+        Ok(())
+    }
+
     /// Bytes that may still be written on the disk.
     ///
     /// # Errors

@@ -53,11 +53,22 @@ fn eight_torrents_under_a_limit_of_three_and_a_half() {
         );
     }
     let playing = last.expect("the last");
+    // The oldest of the three is fetched ahead of time, and so in use again. Then its part file is what is too much: not
+    // that torrent goes, but the one that was used longer ago.
+    let input = Input { magnet: None, torrent: Some(&swarms[5].torrent().bytes) };
+    let next = host.prepare(input, 0, Role::Background).expect("it is here");
+    let parts = storage.0.join(key(&swarms[5])).join(format!(".{}.parts", key(&swarms[5])));
+    fs::write(&parts, vec![1; 1_500_000]).expect("parts");
+    host.session.evict();
+    let here: Vec<usize> = (0..8).filter(|m| is_here(&storage, &swarms[*m])).collect();
+    assert_eq!(here, [5, 7]);
+    assert!(parts.exists());
+    host.session.release(&next.token);
     play(host.session.http_port(), &host.path(&playing), &swarms[7], 0, 0);
     host.session.release(&playing.token);
     host.session.evict();
     assert!(allocated(&storage.0) <= limit);
-    assert_eq!(log.lock().iter().filter(|line| line.contains("deleted the data")).count(), 5);
+    assert_eq!(log.lock().iter().filter(|line| line.contains("deleted the data")).count(), 6);
     // What was deleted can be had again.
     whole(&host, &swarms[0], 0);
 }
@@ -86,4 +97,29 @@ fn when_all_is_in_use_only_what_plays_is_fetched_and_the_log_says_so_once() {
     assert!(sent(&next) < 1_000_000, "{} bytes of what nobody hears", sent(&next));
     assert_eq!(told(), 1, "{:#?}", log.lock());
     assert!(is_here(&storage, &main), "what plays was deleted");
+}
+
+/// A player that was started twice once: what the second one fetched lies in the storage folder, and nobody would ever
+/// come back for it.
+#[test]
+fn what_a_second_session_left_counts_and_goes_first() {
+    let folders = [Folder::new(), Folder::new()];
+    let [one, other] = [1, 2].map(|n| other_swarm(&folders[n as usize - 1], n, TRACK, 20_000_000));
+    let storage = Folder::new();
+    let limit = TRACK as u64 * 3 / 2;
+    let (first, log) = limited(&storage, limit);
+    let (second, _) = limited(&storage, limit);
+    whole(&second, &other, 0);
+    let root = storage.0.join(".vozduxan/instance-1");
+    assert!(allocated(&root) > TRACK as u64);
+    let stream = whole(&first, &one, 0);
+    // It is in use, and has a limit of its own.
+    first.session.evict();
+    assert!(allocated(&root) > TRACK as u64, "what is in use was deleted");
+    drop(second);
+    first.session.evict();
+    assert!(allocated(&storage.0) <= limit, "{} bytes", allocated(&storage.0));
+    assert!(is_here(&storage, &one));
+    assert!(log.lock().iter().any(|line| line.contains("that sessions beside this one have left")));
+    play(first.session.http_port(), &first.path(&stream), &one, 0, 0);
 }
