@@ -18,11 +18,14 @@ use crate::stage::{Offer, offers};
 use crate::user::User;
 
 /// Users of the session, each on a thread.
-const USERS: u64 = 3;
+const USERS: usize = 3;
 /// Less than the six torrents have, so that something is always evicted.
 const CACHE: u64 = 24_000_000;
 /// How often the process is looked at.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// Nothing that a user does takes longer than this: every torrent has a peer that serves, and a read gives up sooner.
+const STUCK: Duration = Duration::from_secs(150);
 
 /// What the users share.
 pub struct Shared {
@@ -37,6 +40,8 @@ pub struct Shared {
     pub wrong: Mutex<Option<String>>,
     /// What was done, how often.
     pub done: Mutex<BTreeMap<&'static str, u64>>,
+    /// When each user last began something.
+    began: Mutex<[Instant; USERS]>,
     storage: tempfile::TempDir,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -50,6 +55,17 @@ impl Shared {
     /// Counts something.
     pub fn count(&self, what: &'static str) {
         *self.done.lock().entry(what).or_default() += 1;
+    }
+
+    /// A user begins something.
+    pub fn is_alive(&self, user: usize) {
+        self.began.lock()[user] = Instant::now();
+    }
+
+    /// Whether somebody waits for what never comes.
+    fn stuck(&self) -> Option<String> {
+        let longest = self.began.lock().iter().map(Instant::elapsed).max()?;
+        (longest > STUCK).then(|| format!("a user has been waiting for {} s", longest.as_secs()))
     }
 
     /// Ends the run.
@@ -106,13 +122,16 @@ pub fn run(stage: &Path, run: Run) -> Result<(), String> {
         over: AtomicBool::new(false),
         wrong: Mutex::new(None),
         done: Mutex::default(),
+        began: Mutex::new([Instant::now(); USERS]),
         storage,
         log,
     };
     let samples = std::thread::scope(|scope| {
         for number in 0..USERS {
             let shared = &shared;
-            scope.spawn(move || User::new(shared, run.seed.wrapping_mul(31).wrapping_add(number)).act());
+            scope.spawn(move || {
+                User::new(shared, number, run.seed.wrapping_mul(31).wrapping_add(number as u64)).act()
+            });
         }
         watch(&shared, run)
     });
@@ -144,7 +163,11 @@ fn watch(shared: &Shared, run: Run) -> Vec<gauge::Sample> {
                 counts(shared)
             );
         }
-        if dice.u32(..12) == 0
+        if let Some(why) = shared.stuck() {
+            shared.fail(why);
+            // Its end frees whoever waits.
+            shared.session().stop();
+        } else if dice.u32(..12) == 0
             && let Err(why) = shared.restart()
         {
             shared.fail(format!("restart: {why}"));

@@ -14,6 +14,8 @@ pub enum Ending {
     Complete,
     /// The server cut the connection: a seek, a release, an eviction or the end of the session.
     Cut,
+    /// Nobody listens.
+    Unreachable,
     /// Not served: the status.
     Refused(u16),
 }
@@ -29,7 +31,9 @@ pub fn get(
     wanted: u64,
     mut check: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<Ending, String> {
-    let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return Ok(Ending::Cut) };
+    let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
+        return Ok(Ending::Unreachable);
+    };
     let text = |error: io::Error| error.to_string();
     socket.set_read_timeout(Some(PATIENCE)).map_err(text)?;
     let head = format!(

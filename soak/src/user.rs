@@ -17,6 +17,7 @@ const STREAMS: usize = 4;
 /// See the module.
 pub struct User<'a> {
     shared: &'a Shared,
+    number: usize,
     dice: Rng,
     streams: Vec<Open>,
     sources: HashMap<(usize, usize), File>,
@@ -33,13 +34,15 @@ struct Open {
 
 impl<'a> User<'a> {
     /// Nothing open yet.
-    pub fn new(shared: &'a Shared, seed: u64) -> Self {
-        Self { shared, dice: Rng::with_seed(seed), streams: Vec::new(), sources: HashMap::new() }
+    pub fn new(shared: &'a Shared, number: usize, seed: u64) -> Self {
+        let dice = Rng::with_seed(seed);
+        Self { shared, number, dice, streams: Vec::new(), sources: HashMap::new() }
     }
 
     /// Acts until the run is over.
     pub fn act(mut self) {
         while !self.shared.over.load(Ordering::Relaxed) {
+            self.shared.is_alive(self.number);
             let restarts = self.shared.restarts.load(Ordering::SeqCst);
             self.streams.retain(|stream| stream.restarts == restarts);
             let result = match self.dice.u32(..100) {
@@ -162,7 +165,8 @@ impl<'a> User<'a> {
         match ending {
             Ending::Complete => self.shared.count("read"),
             Ending::Cut => self.shared.count("cut"),
-            Ending::Refused(_) if stale => self.shared.count("of an older session"),
+            Ending::Refused(_) | Ending::Unreachable if stale => self.shared.count("of an older session"),
+            Ending::Unreachable => return Err(format!("nobody listens at port {port}")),
             Ending::Refused(status) => return Err(format!("{range}: status {status}")),
         }
         Ok(())
