@@ -2,7 +2,10 @@
 #![no_main]
 
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::ptr::{null, null_mut};
+use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -15,6 +18,8 @@ enum Given {
     Bytes(Vec<u8>),
     V1(Vec<u8>),
     V2(Vec<u8>),
+    /// One whose data is on disk: its prepare is over at once, and its token is good.
+    Here,
     /// A length without bytes, bytes without a length.
     NullWithLength,
     EmptyWithPointer,
@@ -34,6 +39,8 @@ enum Op {
     Notify(Token, i64),
     Release(Token),
     Stats(Token),
+    /// What a player reads of it.
+    Get(Token, u16),
     List { magnet: Option<Vec<u8>>, torrent: Given },
     FreeTwice,
     FreeNull,
@@ -54,6 +61,42 @@ struct Story {
 
 const SETTINGS: &str = "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = false\nlsd = false\nupnp = false\n\
                         public_trackers = false\n[log]\nlevel = \"quiet\"\n";
+
+/// SHA-1 of 16 KiB of zeros.
+const ZEROS: [u8; 20] = [
+    0x89, 0x72, 0x56, 0xb6, 0x70, 0x9e, 0x1a, 0x4d, 0xa9, 0xda, 0xba, 0x92, 0xb6, 0xbd, 0xe3, 0x9c, 0xcf, 0xcc,
+    0xd8, 0xc1,
+];
+const NAME: &str = "zeros.mp3";
+const LEN: usize = 2 * 16 * 1024;
+
+/// A torrent of zeros.
+fn here() -> Vec<u8> {
+    let mut torrent = format!("d4:infod6:lengthi{LEN}e4:name{}:{NAME}", NAME.len()).into_bytes();
+    torrent.extend(b"12:piece lengthi16384e6:pieces40:");
+    torrent.extend([ZEROS, ZEROS].concat());
+    torrent.extend(b"ee");
+    torrent
+}
+
+/// Reads from a stream; `true`: it is one.
+fn get(port: u16, token: &[u8], from: u16) -> bool {
+    let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut request = b"GET /stream/".to_vec();
+    request.extend(token.iter().filter(|byte| byte.is_ascii_graphic()));
+    request.extend(format!(" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nRange: bytes={from}-\r\nConnection: close\r\n\r\n").bytes());
+    let mut answer = Vec::new();
+    if socket.write_all(&request).and_then(|()| socket.read_to_end(&mut answer).map(drop)).is_err() {
+        return false;
+    }
+    let is_served = answer.starts_with(b"HTTP/1.1 206");
+    if is_served && let Some(head) = answer.windows(4).position(|part| part == b"\r\n\r\n") {
+        let body = &answer[head + 4..];
+        assert!(body.len() <= LEN - usize::from(from) && body.iter().all(|byte| *byte == 0), "wrong bytes");
+    }
+    is_served
+}
 
 extern "C" fn hear(_: *const c_char, _: *mut c_void) {}
 
@@ -76,6 +119,7 @@ fn torrent_of(given: &Given) -> (Vec<u8>, bool) {
     match given {
         Given::Nothing | Given::NullWithLength | Given::EmptyWithPointer => (Vec::new(), false),
         Given::Bytes(bytes) => (bytes.clone(), !bytes.is_empty()),
+        Given::Here => (here(), true),
         Given::V1(data) => some(disturbed(v1(), data)),
         Given::V2(data) => some(disturbed(v2(), data)),
     }
@@ -126,6 +170,7 @@ fuzz_target!(|story: Story| {
     let settings =
         if stays && !parsed.network.dht && !parsed.network.lsd { settings } else { SETTINGS.to_owned() };
     std::fs::write(folder.path().join("vozduxan.toml"), settings).expect("settings");
+    std::fs::write(folder.path().join(NAME), vec![0; LEN]).expect("data");
     let path = text(folder.path().as_os_str().as_encoded_bytes());
     let config = VozduxanConfig {
         storage_path: path.as_ptr(),
@@ -148,7 +193,16 @@ fuzz_target!(|story: Story| {
         };
         let pointer = |text: &Option<CString>| text.as_ref().map_or(null(), |text| text.as_ptr());
         match op {
-            Op::Prepare { .. } => blocked.push(prepare(session, op)),
+            Op::Prepare { .. } => {
+                let is_here = matches!(&op, Op::Prepare { torrent: Given::Here, .. });
+                let answer = prepare(session, op);
+                // Most are over soon: later operations get their tokens.
+                let limit = Instant::now() + Duration::from_millis(if is_here { 300 } else { 3 });
+                while !answer.is_finished() && Instant::now() < limit {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                blocked.push(answer);
+            }
             Op::Notify(name, at) => {
                 let name = token(&name);
                 // SAFETY: NULL or a C string that lives as long as the call; so below.
@@ -164,6 +218,13 @@ fuzz_target!(|story: Story| {
                 // SAFETY: as above.
                 let stats = unsafe { vozduxan_stream_stats(session.0, pointer(&name)) };
                 assert!(stats.download_rate_bytes >= 0 && stats.num_peers >= 0);
+            }
+            Op::Get(name, from) => {
+                // SAFETY: any session is allowed.
+                let port = unsafe { vozduxan_session_http_port(session.0) };
+                if let (Some(name), Ok(port)) = (token(&name), u16::try_from(port)) {
+                    get(port, name.as_bytes(), from);
+                }
             }
             Op::List { magnet, torrent } => {
                 let (bytes, given) = torrent_of(&torrent);
@@ -206,7 +267,7 @@ fuzz_target!(|story: Story| {
         if blocked.iter().any(|it: &std::thread::JoinHandle<CString>| it.is_finished()) {
             let (over, still): (Vec<_>, Vec<_>) = blocked.into_iter().partition(|it| it.is_finished());
             blocked = still;
-            tokens.extend(over.into_iter().map(|it| it.join().expect("a prepare panicked")));
+            tokens.extend(over.into_iter().map(|it| it.join().expect("a prepare panicked")).filter(|it| !it.is_empty()));
         }
     }
     // SAFETY: any session is allowed.
