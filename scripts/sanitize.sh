@@ -74,7 +74,7 @@ asan() {
 	# Not the tests that are about files, and not the hosts that bring a build of their own: rustc, ld and Python link no
 	# checker's runtime.
 	ctest --test-dir build/asan --output-on-failure --parallel 2 \
-		--exclude-regex '^(symbols|installed|subdirectory|host_rust|host_c_by|host_python|refusals)'
+		--exclude-regex '^(symbols|artifacts|installed|subdirectory|host_rust|host_c_by|host_python|refusals)'
 	# Where the system refuses tokio a thread, tokio panics while it builds its runtime and loses what it had built.
 	echo 'leak:tokio7runtime7builderNtB2_7Builder5build' >build/asan/lsan.supp
 	LSAN_OPTIONS="suppressions=$PWD/build/asan/lsan.supp:print_suppressions=0" \

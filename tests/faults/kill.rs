@@ -57,7 +57,7 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
     let (torrent, magnet) = (torrent_file(&swarm), swarm.magnet());
     let mut storage = Folder::new();
     let mut dice = Dice(seed | 1);
-    let (mut sure, mut before, mut worst, mut whole) = (0_u64, 0_u64, 0_u64, 0);
+    let (mut sure, mut before, mut worst, mut whole, mut proofs) = (0_u64, 0_u64, 0_u64, 0, 0);
     for round in 0..count {
         // Nobody is there until all that must be here has been heard.
         swarm.peers()[0].proxy.freeze().expect("freeze");
@@ -71,13 +71,16 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
             let heard = hear(&child, &opened, &swarm, Instant::now() + PATIENCE, sure);
             assert!(heard.bytes >= sure, "round {round}: not all is here\n{:#?}", child.log.lock());
             assert!(opened.took < PATIENCE, "a start from what is here waits for nobody");
+            proofs += 1;
             // For the figure: what else is here.
             let here = hear(&child, &opened, &swarm, Instant::now() + Duration::from_secs(1), len).bytes;
             worst = worst.max(before.saturating_sub(here));
             swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
         }
-        // A kill in the first milliseconds now and then, while files are made; else anywhere.
-        let limit = Instant::now() + Duration::from_millis(dice.below(longest_ms) + 1);
+        // A kill in the first milliseconds now and then, while files are made; else anywhere. The first is late enough
+        // that something is older than the last seconds.
+        let time = if round == 0 { longest_ms - dice.below(1000) } else { dice.below(longest_ms) + 1 };
+        let limit = Instant::now() + Duration::from_millis(time);
         let heard = hear(&child, &opened, &swarm, limit, len);
         let log = child.log.lock().clone();
         assert!(
@@ -96,8 +99,9 @@ fn rounds(me: &str, count: u64, longest_ms: u64, seed: u64) {
             sure = 0;
         }
     }
+    assert!(proofs > 0, "no kill came late enough to show that something is kept");
     println!(
-        "{count} kills, seed {seed}: {whole} tracks got whole; a kill cost {worst} bytes at most, {} ms of the line",
+        "{count} kills, seed {seed}: {whole} tracks got whole, {proofs} proofs that nothing old was lost; a kill cost {worst} bytes at most, {} ms of the line",
         worst * 1000 / RATE
     );
     swarm.peers()[0].proxy.unfreeze().expect("unfreeze");

@@ -116,7 +116,7 @@ fn a_process_without_descriptors_plays_on_and_recovers() {
     let stream = child.prepare(&torrent, 0).expect("prepare");
     let mut answer = child.get(&stream, 0);
     same_as_source(&swarm, 0, 0, &answer.take(300_000));
-    // More players than descriptors. They ask for the other track's token, which nobody has: no data is needed.
+    // More connections than descriptors. They ask for nothing: no data is needed.
     let port = child.port;
     let taken: Vec<_> = (0..100)
         .filter_map(|_| std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).ok())

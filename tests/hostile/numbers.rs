@@ -238,7 +238,7 @@ fn file_trees_that_cannot_be() {
     refuse(&host, "a layer that is short", &torrent(Value::dict([("a.mp3", leaf(30_000))]), layers));
 }
 
-/// 20,000 files, 10,000 folders, 500,000 pieces: large, not wrong. Listed whole, for bounded memory.
+/// 20,000 files, 10,000 folders, a path of 2,000 names: large, not wrong. Listed whole, for bounded memory.
 #[test]
 fn many_files_and_folders_fit_into_memory() {
     alone("numbers::many_files_and_folders_fit_into_memory", || {

@@ -65,6 +65,43 @@ impl Node {
     }
 }
 
+/// What a client in the local network hears: multicast announces (BEP 14), which on loopback reach this machine only.
+/// Their port is the protocol's; many may listen, and others' torrents have other names.
+struct Neighbour(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+impl Neighbour {
+    fn start() -> Self {
+        use rustix::net::{AddressFamily, SocketAddrV4, SocketType, bind, socket, sockopt};
+        let shared = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
+        sockopt::set_socket_reuseaddr(&shared, true).unwrap();
+        bind(&shared, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 6771)).unwrap();
+        let socket = UdpSocket::from(shared);
+        socket.join_multicast_v4(&Ipv4Addr::new(239, 192, 152, 143), &Ipv4Addr::LOCALHOST).unwrap();
+        let heard = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let notes = Arc::clone(&heard);
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok((len, _)) = socket.recv_from(&mut bytes) {
+                notes.0.lock().push(String::from_utf8_lossy(&bytes[..len]).to_lowercase());
+                notes.1.notify_all();
+            }
+        });
+        Self(heard)
+    }
+
+    fn knows(&self, hash: [u8; 20]) -> bool {
+        self.0.0.lock().iter().any(|packet| packet.contains(&hex(&hash)))
+    }
+
+    #[track_caller]
+    fn until_it_knows(&self, hash: [u8; 20]) {
+        let mut heard = self.0.0.lock();
+        while !heard.iter().any(|packet| packet.contains(&hex(&hash))) {
+            assert!(!self.0.1.wait_for(&mut heard, PATIENCE).timed_out(), "the local network heard nothing");
+        }
+    }
+}
+
 /// Something that has happened, for all who wait for it.
 #[derive(Clone, Default)]
 struct Signal(Arc<(Mutex<bool>, Condvar)>);
@@ -161,7 +198,7 @@ fn public(name: &[u8]) -> Made {
 
 fn settings(node: &Node, extra: &Tracker) -> String {
     format!(
-        "[network]\nlisten_interfaces = \"127.0.0.1:0\"\nlsd = false\nupnp = false\npublic_trackers = false\n\
+        "[network]\nlisten_interfaces = \"127.0.0.1:0\"\nlsd = true\nupnp = false\npublic_trackers = false\n\
          dht = true\ndht_bootstrap_nodes = [\"127.0.0.1:{}\"]\nextra_trackers = [\"{}\"]\n",
         node.port,
         extra.url()
@@ -171,6 +208,7 @@ fn settings(node: &Node, extra: &Tracker) -> String {
 #[test]
 fn a_private_torrent_is_known_to_its_own_tracker_only() {
     let (node, extra, own) = (Node::start(), Tracker::start().unwrap(), Tracker::start().unwrap());
+    let neighbour = Neighbour::start();
     let host = Host::start_with(&settings(&node, &extra));
     // The DHT runs before the torrent comes.
     node.until(|packets| !packets.is_empty());
@@ -194,6 +232,7 @@ fn a_private_torrent_is_known_to_its_own_tracker_only() {
     let asked = extra.wait_for(PATIENCE, |announces| announces.iter().any(|it| it.info_hash == open));
     assert!(asked, "the extra tracker was not asked for the public torrent");
     node.until(|packets| packets.iter().any(|packet| packet.windows(20).any(|part| part == open)));
+    neighbour.until_it_knows(open);
     host.destroy();
     for rumour in [&hidden, &by_magnet] {
         let hash = rumour.made.info_hash();
@@ -201,4 +240,5 @@ fn a_private_torrent_is_known_to_its_own_tracker_only() {
         assert!(own.announces().iter().any(|it| it.info_hash == hash));
     }
     assert!(!node.knows(hidden.made.info_hash()), "the DHT heard of it");
+    assert!(!neighbour.knows(hidden.made.info_hash()), "the local network heard of it");
 }
