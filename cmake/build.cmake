@@ -47,8 +47,9 @@ elseif(PROFILE STREQUAL "bench")
 else()
   string(APPEND _out "/${PROFILE}")
 endif()
-# RUSTFLAGS in the environment, empty ones too, replace those of the configuration files.
-execute_process(COMMAND ${CMAKE_COMMAND} -E env "RUSTFLAGS=${FLAGS}" "${CARGO}" ${_arguments}
+# What is in the environment, empty too, replaces what the configuration files say.
+execute_process(COMMAND ${CMAKE_COMMAND} -E env "RUSTFLAGS=${FLAGS}" RUSTC_WRAPPER= RUSTC_WORKSPACE_WRAPPER=
+  "${CARGO}" ${_arguments}
   WORKING_DIRECTORY "${SOURCE}" RESULT_VARIABLE _failed)
 if(_failed)
   message(FATAL_ERROR "cargo could not build vozduxan (${_failed}): its own message is above")

@@ -16,6 +16,12 @@ foreach(file lib/libvozduxan.a include/vozduxan.h lib/cmake/vozduxan/vozduxanCon
   endif()
 endforeach()
 
+# Beside an installed shared library linkers would take that one; it is installed only where it was asked for.
+file(GLOB shared "${prefix}/lib/libvozduxan.so*")
+if(shared)
+  message(FATAL_ERROR "nobody asked for ${shared}")
+endif()
+
 run(${CMAKE_COMMAND} -S "${CONSUMER}" -B "${SCRATCH}/package" -G "${GENERATOR}"
   "-DCMAKE_C_COMPILER=${C_COMPILER}" "-DCMAKE_PREFIX_PATH=${prefix}")
 run(${CMAKE_COMMAND} --build "${SCRATCH}/package")
@@ -27,8 +33,6 @@ execute_process(COMMAND "${PKG_CONFIG}" --static --cflags --libs vozduxan
 if(failed)
   message(FATAL_ERROR "pkg-config does not know vozduxan")
 endif()
-# Beside an installed .so the linker takes that one.
-set(ENV{LD_LIBRARY_PATH} "${prefix}/lib")
 separate_arguments(flags UNIX_COMMAND "${flags}")
 run("${C_COMPILER}" "${CONSUMER}/main.c" -o "${SCRATCH}/by-pkg-config" ${flags})
 run("${SCRATCH}/by-pkg-config")

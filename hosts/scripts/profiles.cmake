@@ -1,9 +1,13 @@
 # The smallest Rust host, with its panics and its link-time optimisation set and linked as each case says; every one is
 # run. In the environment of a swarm.
 #
-# In: RUSTC LIBRARY_DIR SOURCE SCRATCH READELF; CASES, between commas: PANIC/LTO/LINKER
+# In: RUSTC LIBRARY_DIR SOURCE SCRATCH READELF; CASES, between commas: PANIC/LTO/LINKER; TOOLCHAIN of rustup, if not its default
 cmake_minimum_required(VERSION 3.20)
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
+
+if(TOOLCHAIN)
+  set(ENV{RUSTUP_TOOLCHAIN} "${TOOLCHAIN}")
+endif()
 
 # build(<panic> <lto> <linker or default>)
 function(build panic lto linker)

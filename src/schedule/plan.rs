@@ -9,7 +9,8 @@
 //!
 //! The main streams' tiers 0 to 2 go first, then what background streams need to start, then the rest of the main
 //! files, then the rest of the others. A piece that two streams want counts once, at its best place. Streams of one rank
-//! share by due time: a window of one may hold megabytes, and the other would fall silent behind them.
+//! share by due time: a window of one may hold megabytes, and the other would fall silent behind them. For a reader
+//! that has music in hand, as all have that read faster than they play, that counts from when it will have been heard.
 
 use std::collections::HashSet;
 use std::ops::Range;
