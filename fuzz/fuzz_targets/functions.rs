@@ -35,13 +35,22 @@ enum Token {
 
 #[derive(Arbitrary, Clone, Debug)]
 enum Op {
-    Prepare { magnet: Option<Vec<u8>>, torrent: Given, file: c_int, main: bool, tell: bool },
+    Prepare {
+        magnet: Option<Vec<u8>>,
+        torrent: Given,
+        file: c_int,
+        main: bool,
+        tell: bool,
+    },
     Notify(Token, i64),
     Release(Token),
     Stats(Token),
     /// What a player reads of it.
     Get(Token, u16),
-    List { magnet: Option<Vec<u8>>, torrent: Given },
+    List {
+        magnet: Option<Vec<u8>>,
+        torrent: Given,
+    },
     FreeTwice,
     FreeNull,
     Evict,
@@ -64,8 +73,8 @@ const SETTINGS: &str = "[network]\nlisten_interfaces = \"127.0.0.1:0\"\ndht = fa
 
 /// SHA-1 of 16 KiB of zeros.
 const ZEROS: [u8; 20] = [
-    0x89, 0x72, 0x56, 0xb6, 0x70, 0x9e, 0x1a, 0x4d, 0xa9, 0xda, 0xba, 0x92, 0xb6, 0xbd, 0xe3, 0x9c, 0xcf, 0xcc,
-    0xd8, 0xc1,
+    0x89, 0x72, 0x56, 0xb6, 0x70, 0x9e, 0x1a, 0x4d, 0xa9, 0xda, 0xba, 0x92, 0xb6, 0xbd, 0xe3, 0x9c, 0xcf,
+    0xcc, 0xd8, 0xc1,
 ];
 const NAME: &str = "zeros.mp3";
 const LEN: usize = 2 * 16 * 1024;
@@ -85,7 +94,10 @@ fn get(port: u16, token: &[u8], from: u16) -> bool {
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let mut request = b"GET /stream/".to_vec();
     request.extend(token.iter().filter(|byte| byte.is_ascii_graphic()));
-    request.extend(format!(" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nRange: bytes={from}-\r\nConnection: close\r\n\r\n").bytes());
+    request.extend(
+        format!(" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nRange: bytes={from}-\r\nConnection: close\r\n\r\n")
+            .bytes(),
+    );
     let mut answer = Vec::new();
     if socket.write_all(&request).and_then(|()| socket.read_to_end(&mut answer).map(drop)).is_err() {
         return false;
@@ -184,7 +196,12 @@ fuzz_target!(|story: Story| {
     let session = Session(unsafe { vozduxan_session_create(&config) });
     assert!(!session.0.is_null());
     let mut blocked = Vec::new();
-    let mut tokens: Vec<CString> = Vec::new();
+    // One that is good, so that the rest of the story is about something.
+    let first = Op::Prepare { magnet: None, torrent: Given::Here, file: 0, main: false, tell: true };
+    let mut tokens: Vec<CString> = vec![prepare(session, first).join().expect("a prepare panicked")];
+    // SAFETY: the session lives.
+    let port = u16::try_from(unsafe { vozduxan_session_http_port(session.0) }).expect("a port");
+    assert!(get(port, tokens[0].as_bytes(), 1000), "what is on disk is not served");
     for op in story.ops.into_iter().take(24) {
         let token = |token: &Token| match token {
             Token::Null => None,
@@ -267,7 +284,9 @@ fuzz_target!(|story: Story| {
         if blocked.iter().any(|it: &std::thread::JoinHandle<CString>| it.is_finished()) {
             let (over, still): (Vec<_>, Vec<_>) = blocked.into_iter().partition(|it| it.is_finished());
             blocked = still;
-            tokens.extend(over.into_iter().map(|it| it.join().expect("a prepare panicked")).filter(|it| !it.is_empty()));
+            tokens.extend(
+                over.into_iter().map(|it| it.join().expect("a prepare panicked")).filter(|it| !it.is_empty()),
+            );
         }
     }
     // SAFETY: any session is allowed.
