@@ -52,6 +52,8 @@ pub struct Listener {
     pub starting: Vec<Range<u64>>,
     /// Its start is over: it may be played.
     pub ready: bool,
+    /// No other stream of the torrent is open.
+    pub is_alone: bool,
     /// Where reading has been seen last, for hosts that notify no position.
     read_position: u64,
     /// Playback's place at the last look.
@@ -72,6 +74,7 @@ impl Listener {
             head,
             starting: Vec::new(),
             ready: false,
+            is_alone: false,
             read_position: 0,
             last_position: None,
             stands: None,
@@ -152,13 +155,16 @@ impl Listener {
     /// What the stream wants now, in torrent bytes. `newest`: the serial of the newest main stream of the torrent.
     pub fn demand(&mut self, newest: u64, now: Duration) -> Demand {
         let base = self.stream.span.start;
-        let (position, ahead) = self.place();
+        let (position, in_hand) = self.place();
+        // Alone it stands back for nobody; ffprobe took longer over an MP3 when it did.
+        let (comfort, ahead) =
+            if self.is_alone { (Duration::MAX, Duration::ZERO) } else { (COMFORT, in_hand) };
         let mut wanted: Vec<Range<u64>> =
             self.starting.iter().map(|s| base + s.start..base + s.end).collect();
         wanted.retain(|span| !self.stream.torrent.availability.has(span));
         let reads = !self.waited(Duration::MAX).is_empty();
         let is_awake = self.is_awake(position, reads || !wanted.is_empty(), newest, now);
-        wanted.extend(self.waited(COMFORT));
+        wanted.extend(self.waited(comfort));
         Demand {
             rank: if self.is_main() && is_awake { Rank::Main } else { Rank::Background },
             file: self.stream.span.clone(),
