@@ -156,7 +156,7 @@ impl Listener {
     pub fn demand(&mut self, newest: u64, now: Duration) -> Demand {
         let base = self.stream.span.start;
         let (position, in_hand) = self.place();
-        // Alone it stands back for nobody; ffprobe took longer over an MP3 when it did.
+        // Alone it stands back for nobody; ffprobe got an MP3's duration only with the whole file when it did.
         let (comfort, ahead) =
             if self.is_alone { (Duration::MAX, Duration::ZERO) } else { (COMFORT, in_hand) };
         let mut wanted: Vec<Range<u64>> =
