@@ -7,6 +7,7 @@ use crate::media::{self, Examination, Facts, Kind, MediaType};
 use crate::schedule::prebuffer::{Bounds, needed};
 
 use super::streams::Stream;
+use super::transfer::Music;
 
 /// The facts about one stream's file.
 pub struct Head {
@@ -114,6 +115,11 @@ impl Head {
     /// Bytes per second of music, known or guessed.
     pub fn byte_rate(&self) -> u64 {
         self.facts.byte_rate.bytes_per_second()
+    }
+
+    /// Where its music is.
+    pub fn music(&self) -> Music {
+        Music { start: self.audio_start(), rate: self.byte_rate() }
     }
 
     /// First byte of music.

@@ -52,8 +52,6 @@ pub struct Listener {
     pub starting: Vec<Range<u64>>,
     /// Its start is over: it may be played.
     pub ready: bool,
-    /// No other stream of the torrent is open.
-    pub is_alone: bool,
     /// Where reading has been seen last, for hosts that notify no position.
     read_position: u64,
     /// Playback's place at the last look.
@@ -74,7 +72,6 @@ impl Listener {
             head,
             starting: Vec::new(),
             ready: false,
-            is_alone: false,
             read_position: 0,
             last_position: None,
             stands: None,
@@ -118,20 +115,20 @@ impl Listener {
             .max_by_key(|t| t.last_frame());
         if let Some(transfer) = playing {
             self.read_position = transfer.position();
-            in_hand = transfer.in_hand(self.head.byte_rate(), Instant::now());
+            in_hand = transfer.in_hand(self.head.music(), Instant::now());
         }
         let position =
             self.read_position.max(self.head.audio_start()).min(self.stream.len().saturating_sub(1));
         (position, in_hand - Duration::from_nanos((in_hand.as_nanos() % STEP.as_nanos()) as u64))
     }
 
-    /// What readers wait for that have no more than `in_hand` to play meanwhile, in torrent bytes.
-    fn waited(&self, in_hand: Duration) -> Vec<Range<u64>> {
+    /// What readers wait for, but for those that are `at_ease`; in torrent bytes.
+    fn waited(&self, at_ease: impl Fn(&Transfer) -> bool) -> Vec<Range<u64>> {
         let base = self.stream.span.start;
         let span = |from: u64, end: u64| base + from..base + end.min(from + WAITING_SPAN);
-        let (transfers, rate, now) = (self.stream.transfers(), self.head.byte_rate(), Instant::now());
-        let waits = |t: &Transfer| t.is_blocked() && t.in_hand(rate, now) <= in_hand;
-        let blocked = transfers.iter().filter(|t| waits(t)).map(|t| span(t.position(), t.end_position()));
+        let transfers = self.stream.transfers();
+        let waiting = transfers.iter().filter(|t| t.is_blocked() && !at_ease(t));
+        let blocked = waiting.map(|t| span(t.position(), t.end_position()));
         blocked.filter(|span| !self.stream.torrent.availability.has(span)).collect()
     }
 
@@ -149,22 +146,22 @@ impl Listener {
             byte_rate: None,
             ahead: Duration::ZERO,
         };
-        self.waited(Duration::MAX).into_iter().map(alone).collect()
+        self.waited(|_| false).into_iter().map(alone).collect()
     }
 
     /// What the stream wants now, in torrent bytes. `newest`: the serial of the newest main stream of the torrent.
     pub fn demand(&mut self, newest: u64, now: Duration) -> Demand {
         let base = self.stream.span.start;
-        let (position, in_hand) = self.place();
-        // Alone it stands back for nobody; ffprobe got an MP3's duration only with the whole file when it did.
-        let (comfort, ahead) =
-            if self.is_alone { (Duration::MAX, Duration::ZERO) } else { (COMFORT, in_hand) };
+        let (position, ahead) = self.place();
         let mut wanted: Vec<Range<u64>> =
             self.starting.iter().map(|s| base + s.start..base + s.end).collect();
         wanted.retain(|span| !self.stream.torrent.availability.has(span));
-        let reads = !self.waited(Duration::MAX).is_empty();
+        let reads = !self.waited(|_| false).is_empty();
         let is_awake = self.is_awake(position, reads || !wanted.is_empty(), newest, now);
-        wanted.extend(self.waited(comfort));
+        let (clock, music) = (Instant::now(), self.head.music());
+        // What follows playback's place comes in its turn. A reader elsewhere, of a tag or an index, plays nothing.
+        let window = position..position.saturating_add(self.stream.window_len);
+        wanted.extend(self.waited(|t| window.contains(&t.position()) && t.in_hand(music, clock) > COMFORT));
         Demand {
             rank: if self.is_main() && is_awake { Rank::Main } else { Rank::Background },
             file: self.stream.span.clone(),

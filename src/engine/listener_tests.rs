@@ -149,6 +149,9 @@ fn who_reads_faster_than_it_plays_does_not_wait() {
     listener.stream.notify(0);
     let Demand { now, ahead, position, .. } = demand(&mut listener);
     assert_eq!((now, ahead, position), (vec![], Duration::ZERO, BEFORE));
+    // Who reads behind what is heard does not get it by the way.
+    listener.stream.notify(LEN as i64 / 2 + 1_000_000);
+    assert_eq!(demand(&mut listener).now.len(), 1);
     // Even so it is what its host plays; and while only the necessary is fetched, it goes on.
     listener.stream.main_serial.store(0, Ordering::Relaxed);
     assert_eq!(listener.spare_demands(1, Duration::ZERO).len(), 1);

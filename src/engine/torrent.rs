@@ -345,9 +345,7 @@ impl Torrent {
         let mut demands: Vec<(u64, Demand)> = Vec::new();
         let serial_of = |listener: &Listener| listener.stream.main_serial.load(Ordering::Relaxed);
         let newest = self.listeners.iter().map(serial_of).max().unwrap_or(0);
-        let is_alone = self.listeners.len() == 1;
         for listener in &mut self.listeners {
-            listener.is_alone = is_alone;
             let serial = serial_of(listener);
             let wanted = if sparing {
                 listener.spare_demands(newest, now)

@@ -39,6 +39,19 @@ pub enum TransferEnd {
     Superseded,
 }
 
+/// The music of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Music {
+    /// Its first byte; before it are tags and pictures.
+    pub start: u64,
+    /// Bytes per second.
+    pub rate: u64,
+}
+
+fn playing_time(bytes: u64, rate: u64) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64)
+}
+
 /// What the engine sees of a transfer.
 pub struct Transfer {
     kind: ReadKind,
@@ -106,17 +119,13 @@ impl Transfer {
     /// `byte_rate` bytes per second of music. A player that was paused meanwhile hears it longer.
     pub fn falls_silent(&self, byte_rate: u64) -> Option<Instant> {
         let waits = self.blocked.load(Ordering::Relaxed).checked_sub(1)?;
-        Some((self.born + self.music(byte_rate)).max(self.born + Duration::from_millis(waits)))
+        Some(self.born + playing_time(self.sent(), byte_rate).max(Duration::from_millis(waits)))
     }
 
-    /// How much of what it handed over is still to be heard at `now`, by whoever plays it from its birth on.
-    pub fn in_hand(&self, byte_rate: u64, now: Instant) -> Duration {
-        (self.born + self.music(byte_rate)).saturating_duration_since(now)
-    }
-
-    /// The time that what it handed over plays.
-    fn music(&self, byte_rate: u64) -> Duration {
-        Duration::from_secs_f64(self.sent() as f64 / byte_rate.max(1) as f64)
+    /// How much of the music that it handed over is still to be heard at `now`, by whoever plays it from its birth on.
+    pub fn in_hand(&self, music: Music, now: Instant) -> Duration {
+        let bytes = self.position().saturating_sub(self.start.max(music.start));
+        (self.born + playing_time(bytes, music.rate)).saturating_duration_since(now)
     }
 
     /// When it last handed something over.
@@ -361,8 +370,15 @@ mod tests {
     fn in_hand_is_what_was_read_and_not_yet_heard() {
         let transfer = Transfer::new(1000..1_000_000, ReadKind::OpenEnded);
         transfer.advance(300_000);
-        let after = |seconds| transfer.in_hand(100_000, transfer.born + Duration::from_secs(seconds));
-        assert_eq!([0, 1, 3, 9].map(after), [3, 2, 0, 0].map(Duration::from_secs));
+        let after = |start, seconds| {
+            transfer.in_hand(Music { start, rate: 100_000 }, transfer.born + Duration::from_secs(seconds))
+        };
+        assert_eq!([0, 1, 3, 9].map(|at| after(0, at)), [3, 2, 0, 0].map(Duration::from_secs));
+        // A picture before the music plays for no time.
+        assert_eq!(
+            [101_000, 301_000, 900_000].map(|start| after(start, 0)),
+            [2, 0, 0].map(Duration::from_secs)
+        );
     }
 
     proptest! {
