@@ -78,6 +78,9 @@ const NOT_AUDIO: [&str; 44] = [
     "md", "lrc",
 ];
 
+/// Bytes that one name of a path can have (limits.h; the same on all file systems in use).
+const NAME_MAX: usize = 255;
+
 /// # Errors
 /// `InvalidFile`: the message names the file and the count.
 pub fn check_file(meta: &Meta, index: i32) -> Result<Chosen, Error> {
@@ -95,6 +98,13 @@ pub fn check_file(meta: &Meta, index: i32) -> Result<Chosen, Error> {
     }
     if file.symlink {
         return refuse("is a symbolic link, not an audio file");
+    }
+    // libtorrent cuts most long names, not all: a name of bytes that are no UTF-8 stays as long as it is.
+    if let Some(long) = file.disk_path.split('/').map(str::len).find(|&len| len > NAME_MAX) {
+        // The name itself would leave no room in the message for the reason.
+        return Err(Error::InvalidFile(format!(
+            "file_idx {index} has a name of {long} bytes, file systems take {NAME_MAX} (torrent has {count} files)"
+        )));
     }
     let media = MediaType::by_name(&file.path);
     let extension = file.path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
