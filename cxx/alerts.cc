@@ -37,8 +37,7 @@ std::optional<Event> to_event(lt::alert const& alert, std::uint32_t const torren
     return with_text(EventKind::TorrentError, torrent, error->error.message());
   }
   if (auto const* file = lt::alert_cast<lt::file_error_alert>(&alert)) {
-    // The reason first: messages to the host are cut, and paths can be long.
-    Event event = with_text(EventKind::FileError, torrent, file->error.message() + ": " + file->filename());
+    Event event = with_text(EventKind::FileError, torrent, std::string(file->filename()) + ": " + file->error.message());
     event.offset = disk_full(file->error) ? 1 : 0;
     return event;
   }

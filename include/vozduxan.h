@@ -116,7 +116,7 @@ typedef struct {
    */
   VozduxanError error;
   /**
-   * What was wrong and what to do, for people. Empty on success.
+   * What was wrong and what to do, for people: UTF-8, without its middle when too long. Empty on success.
    */
   char error_msg[256];
 } VozduxanStreamInfo;
@@ -185,7 +185,7 @@ typedef struct {
    */
   VozduxanError error;
   /**
-   * What was wrong and what to do, for people. Empty on success.
+   * What was wrong and what to do, for people: UTF-8, without its middle when too long. Empty on success.
    */
   char error_msg[256];
 } VozduxanFileList;

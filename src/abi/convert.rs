@@ -144,6 +144,24 @@ pub(super) fn fixed<const N: usize>(text: &str) -> [c_char; N] {
     array
 }
 
+/// A message in its fixed array. One that is too long loses its middle, mostly a long path: what failed stands at the
+/// beginning, why at the end.
+fn message(text: &str) -> [c_char; 256] {
+    const GAP: &str = " \u{2026} ";
+    const SIDE: usize = (255 - GAP.len()) / 2;
+    if text.len() < 256 {
+        return fixed(text);
+    }
+    let (mut head, mut tail) = (SIDE, text.len() - SIDE);
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
+    fixed(&[&text[..head], GAP, &text[tail..]].concat())
+}
+
 /// What prepare answers.
 pub(super) fn stream_info(answer: Result<Prepared, Error>) -> VozduxanStreamInfo {
     match answer {
@@ -161,7 +179,7 @@ pub(super) fn stream_info(answer: Result<Prepared, Error>) -> VozduxanStreamInfo
             file_size: 0,
             mime_type: [0; 64],
             error: VozduxanError::from(&error),
-            error_msg: fixed(&error.to_string()),
+            error_msg: message(&error.to_string()),
         },
     }
 }
@@ -187,7 +205,7 @@ pub(super) fn file_list(answer: Result<Vec<FileEntry>, Error>) -> VozduxanFileLi
             files: std::ptr::null_mut(),
             count: 0,
             error: VozduxanError::from(&error),
-            error_msg: fixed(&error.to_string()),
+            error_msg: message(&error.to_string()),
         },
     }
 }
@@ -275,6 +293,21 @@ mod tests {
         fn fixed_arrays_hold_whole_characters_and_end_in_zeros(text in "[\\x00a\u{e9}\u{20ac}\u{1f3b5}]{0,20}") {
             prop_assert_eq!(back(fixed::<16>(&text)), naive::<16>(&text));
             prop_assert_eq!(back(fixed::<1>(&text)), vec![0]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_long_message_keeps_its_beginning_and_its_end(
+            middle in "[a\u{e9}\u{20ac}\u{1f3b5}]{0,400}",
+        ) {
+            let text = format!("cannot write {middle}: File name too long");
+            let kept = back(message(&text));
+            let length = kept.iter().position(|&byte| byte == 0).unwrap();
+            let shown = std::str::from_utf8(&kept[..length]).unwrap();
+            prop_assert!(shown.starts_with("cannot write ") && shown.ends_with(": File name too long"), "{shown}");
+            prop_assert!(text.len() > 255 || shown == text, "{shown}");
+            prop_assert!(text.len() <= 255 || length > 240, "{shown}");
         }
     }
 

@@ -92,7 +92,7 @@ pub struct VozduxanStreamInfo {
     pub mime_type: [c_char; 64],
     /// How the call ended. Unless it is `VOZDUXAN_OK`, only `error_msg` says more.
     pub error: VozduxanError,
-    /// What was wrong and what to do, for people. Empty on success.
+    /// What was wrong and what to do, for people: UTF-8, without its middle when too long. Empty on success.
     pub error_msg: [c_char; 256],
 }
 
@@ -120,7 +120,7 @@ pub struct VozduxanFileList {
     pub count: c_int,
     /// How the call ended.
     pub error: VozduxanError,
-    /// What was wrong and what to do, for people. Empty on success.
+    /// What was wrong and what to do, for people: UTF-8, without its middle when too long. Empty on success.
     pub error_msg: [c_char; 256],
 }
 

@@ -101,10 +101,7 @@ pub fn check_file(meta: &Meta, index: i32) -> Result<Chosen, Error> {
     }
     // libtorrent cuts most long names, not all: a name of bytes that are no UTF-8 stays as long as it is.
     if let Some(long) = file.disk_path.split('/').map(str::len).find(|&len| len > NAME_MAX) {
-        // The name itself would leave no room in the message for the reason.
-        return Err(Error::InvalidFile(format!(
-            "file_idx {index} has a name of {long} bytes, file systems take {NAME_MAX} (torrent has {count} files)"
-        )));
+        return refuse(&format!("has a name of {long} bytes, file systems take {NAME_MAX}"));
     }
     let media = MediaType::by_name(&file.path);
     let extension = file.path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());

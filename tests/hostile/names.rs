@@ -135,7 +135,7 @@ fn names_that_no_file_system_takes() {
     );
 }
 
-/// 4,000 bytes and more: the system refuses to open it, and that costs this file, not the engine.
+/// 4,096 bytes and more: the system refuses to open it, and that costs this torrent, not the engine.
 #[test]
 fn a_path_too_deep_is_an_error_that_names_it() {
     let host = Host::start();
