@@ -7,6 +7,7 @@
 
 mod flood;
 mod host;
+mod http_proxy;
 mod magnets;
 mod make;
 mod metadata;

@@ -1,7 +1,8 @@
-//! A SOCKS5 server (RFC 1928) that connects, notes where to, and refuses everything else.
+//! A SOCKS5 server (RFC 1928) that connects, carries datagrams if it is told to, notes where to, and refuses everything
+//! else.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -25,15 +26,26 @@ pub struct Socks {
 #[derive(Default)]
 struct Notes {
     connects: Mutex<Vec<Target>>,
+    /// One for each datagram.
+    carried: Mutex<Vec<SocketAddr>>,
+    carries: bool,
     /// UDP ASSOCIATE and BIND, refused.
     others: AtomicU64,
 }
 
 impl Socks {
     pub fn start() -> Self {
+        Self::with(Notes::default())
+    }
+
+    pub fn that_carries_datagrams() -> Self {
+        Self::with(Notes { carries: true, ..Notes::default() })
+    }
+
+    fn with(notes: Notes) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let notes = Arc::new(Notes::default());
+        let notes = Arc::new(notes);
         let shared = Arc::clone(&notes);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -57,6 +69,11 @@ impl Socks {
         self.connects().iter().filter(same).count() as u64
     }
 
+    /// How many datagrams it carried to an address.
+    pub fn carried_to(&self, address: SocketAddrV4) -> usize {
+        self.notes.carried.lock().iter().filter(|to| **to == address.into()).count()
+    }
+
     /// How often it was asked to carry datagrams, which it does not.
     pub fn refused(&self) -> u64 {
         self.notes.others.load(Ordering::Relaxed)
@@ -69,7 +86,7 @@ impl Socks {
     }
 }
 
-fn serve(mut client: TcpStream, notes: &Notes) -> io::Result<()> {
+fn serve(mut client: TcpStream, notes: &Arc<Notes>) -> io::Result<()> {
     let [_, methods] = take(&mut client)?;
     client.read_exact(&mut vec![0; methods.into()])?;
     client.write_all(&[5, 0])?;
@@ -90,6 +107,9 @@ fn serve(mut client: TcpStream, notes: &Notes) -> io::Result<()> {
             Target::Address(SocketAddr::from((ip, u16::from_be_bytes(take(&mut client)?))))
         }
     };
+    if command == 3 && notes.carries {
+        return carry(client, notes);
+    }
     if command != 1 {
         notes.others.fetch_add(1, Ordering::Relaxed);
         return client.write_all(&[5, 7, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -101,6 +121,57 @@ fn serve(mut client: TcpStream, notes: &Notes) -> io::Result<()> {
     };
     let Ok(server) = server else { return client.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]) };
     client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0])?;
+    copy_both_ways(client, server)
+}
+
+/// UDP ASSOCIATE: datagrams go to and fro behind a header (section 7) until the client closes its connection.
+fn carry(mut client: TcpStream, notes: &Arc<Notes>) -> io::Result<()> {
+    let inside = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let outside = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = inside.local_addr()?.port();
+    let (from_client, to_others) = (inside.try_clone()?, outside.try_clone()?);
+    let notes = Arc::clone(notes);
+    let theirs = Arc::new(Mutex::new(None));
+    let back_to = Arc::clone(&theirs);
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok((len, from)) = from_client.recv_from(&mut bytes) {
+            *theirs.lock() = Some(from);
+            let Some((to, data)) = unwrapped(&bytes[..len]) else { continue };
+            notes.carried.lock().push(to);
+            let _ = to_others.send_to(data, to);
+        }
+    });
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok((len, from)) = outside.recv_from(&mut bytes) {
+            let (Some(client), SocketAddr::V4(from)) = (*back_to.lock(), from) else { continue };
+            let head = [&[0, 0, 0, 1], &from.ip().octets()[..], &from.port().to_be_bytes()].concat();
+            let _ = inside.send_to(&[&head, &bytes[..len]].concat(), client);
+        }
+    });
+    let [high, low] = port.to_be_bytes();
+    client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, high, low])?;
+    io::copy(&mut client, &mut io::sink()).map(drop)
+}
+
+fn unwrapped(datagram: &[u8]) -> Option<(SocketAddr, &[u8])> {
+    let (&[_, _, 0, kind], rest) = datagram.split_first_chunk()? else { return None };
+    let (ip, rest) = match kind {
+        1 => rest.split_first_chunk::<4>().map(|(ip, rest)| (Ipv4Addr::from(*ip), rest))?,
+        // By name, which trackers' addresses are to libtorrent.
+        3 => {
+            let (name, rest) = rest[1..].split_at_checked((*rest.first()?).into())?;
+            (std::str::from_utf8(name).ok()?.parse().ok()?, rest)
+        }
+        _ => return None,
+    };
+    let (port, data) = rest.split_first_chunk()?;
+    Some((SocketAddr::from((ip, u16::from_be_bytes(*port))), data))
+}
+
+/// Until one of them ends.
+pub fn copy_both_ways(client: TcpStream, server: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || {
         let _ = io::copy(&mut from_client, &mut to_server);
