@@ -195,6 +195,9 @@ impl Stage {
             }
             thread::sleep(Duration::from_millis(5));
         }
+        // What the last measurement had put on a slow line would delay this one's handshakes.
+        let free_at = self.swarm.peers().iter().filter_map(|peer| peer.proxy.free_at()).max();
+        thread::sleep(free_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now())));
         self.hosts.fresh(candidate, repeat)
     }
 

@@ -10,6 +10,11 @@ const QUEUE_TIME: Duration = Duration::from_millis(20);
 /// The same in bytes: a slow line must hold a few packets all the same.
 const QUEUE_BYTES: u64 = 32 * 1024;
 
+/// Bytes that come out of a line together: few packets where they take no time to speak of, one packet where they do.
+const BURST_BYTES: usize = 4 * 1024;
+const BURST_TIME: Duration = Duration::from_millis(10);
+pub(super) const PACKET_BYTES: usize = 1024;
+
 /// One direction of a peer's line.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -53,6 +58,16 @@ impl Line {
     pub fn room_at(&self, len: u64) -> Instant {
         let head_start = self.queue_limit().saturating_sub(self.time_for(len));
         self.free_at.checked_sub(head_start).unwrap_or(self.free_at)
+    }
+
+    /// How many bytes come out together.
+    pub fn burst(&self) -> usize {
+        if self.time_for(BURST_BYTES as u64) <= BURST_TIME { BURST_BYTES } else { PACKET_BYTES }
+    }
+
+    /// When all that was handed over has left.
+    pub fn free_at(&self) -> Instant {
+        self.free_at
     }
 
     /// Moves everything `by` later: the line stood still so long.
@@ -106,6 +121,12 @@ mod tests {
             let out = line.send(len as usize, now);
             prop_assert!(out.duration_since(now) <= line.queue_limit() + Duration::from_nanos(2));
         }
+    }
+
+    #[test]
+    fn a_slow_line_lets_out_packet_by_packet() {
+        let burst = |rate| Line::new(rate, Instant::now()).burst();
+        assert_eq!([Some(20_000), Some(400_000), Some(410_000), None].map(burst), [1024, 1024, 4096, 4096]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod pipe;
 mod tokens;
 
 use event_loop::EventLoop;
+use parking_lot::Mutex;
 use peer::Peer;
 use std::{
     io,
@@ -89,6 +90,7 @@ pub struct Counters {
     open: AtomicU64,
     udp_flows: AtomicU64,
     udp_dropped: AtomicU64,
+    free_at: Mutex<Option<Instant>>,
 }
 
 /// A reading of [`Counters`].
@@ -205,6 +207,11 @@ impl Proxy {
             udp_flows: read(&self.counters.udp_flows),
             udp_dropped: read(&self.counters.udp_dropped),
         }
+    }
+
+    /// When the line to clients is free: what a connection that is gone had put on it is in its way until then.
+    pub fn free_at(&self) -> Option<Instant> {
+        *self.counters.free_at.lock()
     }
 
     /// Stops everything at once, in both directions, bytes under way included. Connections stay.

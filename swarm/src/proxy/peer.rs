@@ -151,6 +151,7 @@ impl Peer {
             keep
         });
         counters.open.store(links.len() as u64, Ordering::Relaxed);
+        *counters.free_at.lock() = Some(down.free_at());
         wake
     }
 

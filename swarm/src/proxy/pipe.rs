@@ -5,7 +5,7 @@
 //! ```
 //! Back-pressure is TCP's own: what the line's queue does not hold is not read.
 
-use super::line::Line;
+use super::line::{Line, PACKET_BYTES};
 use mio::net::TcpStream;
 use std::{
     collections::VecDeque,
@@ -17,9 +17,8 @@ use std::{
 
 /// Largest read: how much is put on the line at a time.
 pub(super) const CHUNK_LEN: usize = 16 * 1024;
-/// Bytes become due in parts of this size, so a client sees them come in steadily.
-const PART_LEN: usize = 4 * 1024;
-const PARTS: usize = CHUNK_LEN / PART_LEN;
+/// Bytes become due in parts of at least this size, so a client sees them come in steadily.
+const PARTS: usize = CHUNK_LEN / PACKET_BYTES;
 /// What may lie due but unread by the target before reading stops: a receive window.
 const UNREAD_MAX: usize = 256 * 1024;
 
@@ -28,6 +27,8 @@ struct Chunk {
     bytes: Vec<u8>,
     /// How many of them the target has.
     sent: usize,
+    /// Length of a part.
+    part: usize,
     /// When each part has left the line.
     left: [Instant; PARTS],
 }
@@ -35,7 +36,7 @@ struct Chunk {
 impl Chunk {
     /// Puts `bytes` on the line.
     fn new(bytes: Vec<u8>, line: &mut Line, now: Instant) -> Self {
-        let mut chunk = Self { bytes, sent: 0, left: [now; PARTS] };
+        let mut chunk = Self { bytes, sent: 0, part: line.burst(), left: [now; PARTS] };
         chunk.schedule(line, now, |_| true);
         chunk
     }
@@ -43,7 +44,7 @@ impl Chunk {
     /// Puts the parts on the line, in order, that `which` chooses by the time they would have left it.
     fn schedule(&mut self, line: &mut Line, now: Instant, which: impl Fn(Instant) -> bool) {
         let mut last = now;
-        let mut parts = self.bytes.chunks(PART_LEN);
+        let mut parts = self.bytes.chunks(self.part);
         for left in &mut self.left {
             match parts.next() {
                 Some(part) if which(*left) => *left = line.send(part.len(), now),
@@ -57,7 +58,7 @@ impl Chunk {
     /// How many bytes are due by `now`, sent ones included.
     fn due(&self, delay: Duration, now: Instant) -> usize {
         let parts = self.left.iter().take_while(|&&left| left + delay <= now).count();
-        (parts * PART_LEN).min(self.bytes.len())
+        (parts * self.part).min(self.bytes.len())
     }
 }
 
@@ -178,7 +179,7 @@ impl Pipe {
             return None;
         }
         let due = match self.chunks.front() {
-            Some(chunk) if self.writable => Some(chunk.left[chunk.sent / PART_LEN] + delay),
+            Some(chunk) if self.writable => Some(chunk.left[chunk.sent / chunk.part] + delay),
             Some(_) => None,
             None => self.end_at,
         };
