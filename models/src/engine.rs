@@ -4,6 +4,8 @@
 pub mod availability;
 #[path = "../../src/engine/calls.rs"]
 pub mod calls;
+#[path = "../../src/engine/ending.rs"]
+pub mod ending;
 #[path = "../../src/engine/mailbox.rs"]
 pub mod mailbox;
 #[path = "../../src/engine/nudge.rs"]

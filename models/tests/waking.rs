@@ -8,6 +8,7 @@ use vozduxan_models::abi::gate::Gate;
 use vozduxan_models::engine::Error;
 use vozduxan_models::engine::availability::Availability;
 use vozduxan_models::engine::calls::Calls;
+use vozduxan_models::engine::ending::Ending;
 use vozduxan_models::engine::mailbox::Mailbox;
 use vozduxan_models::engine::nudge::Nudge;
 use vozduxan_models::engine::waiter::{Promise, Waiter};
@@ -47,6 +48,43 @@ fn pieces_that_are_taken_back_and_come_again_are_heard_of() {
         loom::future::block_on(pieces.readable(0));
         engine.join().expect("joined");
         assert_eq!(pieces.generation(), 1);
+    });
+}
+
+/// A transfer that waits for data is cut by a seek and by the end of its stream at once.
+#[test]
+fn who_waits_for_the_end_hears_of_it_whenever_it_comes() {
+    loom::model(|| {
+        let (ending, left_behind) = (Arc::new(Ending::default()), Arc::new(AtomicBool::new(false)));
+        let ender = {
+            let (ending, left_behind) = (Arc::clone(&ending), Arc::clone(&left_behind));
+            thread::spawn(move || {
+                left_behind.store(true, Ordering::Relaxed);
+                ending.end(1);
+                ending.end(2);
+            })
+        };
+        assert_eq!(loom::future::block_on(ending.until()), 1);
+        assert!(left_behind.load(Ordering::Relaxed), "what came before the end is seen after it");
+        ender.join().expect("joined");
+    });
+}
+
+#[test]
+fn of_two_ends_the_first_one_counts() {
+    loom::model(|| {
+        let ending = Arc::new(Ending::default());
+        let other = {
+            let ending = Arc::clone(&ending);
+            thread::spawn(move || {
+                ending.end(2);
+                ending.reason()
+            })
+        };
+        ending.end(1);
+        let reason = ending.reason();
+        assert!(reason.is_some());
+        assert_eq!(other.join().expect("joined"), reason);
     });
 }
 

@@ -11,6 +11,7 @@ mod collected;
 mod config;
 mod dial;
 mod disk;
+mod ending;
 mod error;
 mod event_loop;
 mod frames;

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use crate::http::{BoxFuture, Cut, Media, ReadKind, Reader, Source};
 use crate::storage;
 
+use super::ending::Ending;
 use super::frames::{FRAME_LEN, Frame, Frames, PAGE_LEN};
 use super::progress::Progress;
 use super::streams::{Stream, Streams};
@@ -62,8 +62,14 @@ pub struct Transfer {
     blocked: AtomicU64,
     last_frame: AtomicU64,
     born: Instant,
-    ended: AtomicU8,
-    wake: Notify,
+    ending: Ending,
+}
+
+const CLOSED: u64 = 1;
+const SUPERSEDED: u64 = 2;
+
+fn cut(reason: u64) -> Cut {
+    if reason == SUPERSEDED { Cut::Superseded } else { Cut::Closed }
 }
 
 impl Transfer {
@@ -77,8 +83,7 @@ impl Transfer {
             blocked: AtomicU64::new(0),
             last_frame: AtomicU64::new(0),
             born: Instant::now(),
-            ended: AtomicU8::new(0),
-            wake: Notify::new(),
+            ending: Ending::default(),
         }
     }
 
@@ -135,31 +140,18 @@ impl Transfer {
 
     /// Ends it; the first reason counts.
     pub fn end(&self, why: TransferEnd) {
-        let code = match why {
-            TransferEnd::Closed => 1,
-            TransferEnd::Superseded => 2,
-        };
-        let _ = self.ended.compare_exchange(0, code, Ordering::AcqRel, Ordering::Relaxed);
-        self.wake.notify_waiters();
+        self.ending.end(match why {
+            TransferEnd::Closed => CLOSED,
+            TransferEnd::Superseded => SUPERSEDED,
+        });
     }
 
     fn ended(&self) -> Option<Cut> {
-        match self.ended.load(Ordering::Acquire) {
-            0 => None,
-            1 => Some(Cut::Closed),
-            _ => Some(Cut::Superseded),
-        }
+        self.ending.reason().map(cut)
     }
 
     async fn until_ended(&self) -> Cut {
-        loop {
-            // Registered before the look, as in `Availability::readable`.
-            let woken = self.wake.notified();
-            if let Some(cut) = self.ended() {
-                return cut;
-            }
-            woken.await;
-        }
+        cut(self.ending.until().await)
     }
 
     /// Whether it waits for data.
