@@ -137,14 +137,17 @@ impl Engine {
         torrent.files.insert(chosen.index, Arc::clone(&data));
         let first = span.start..span.end.min(span.start + 1);
         // Opened while it is what was checked: a file that takes its place later is noticed by its identity.
-        if file.length > 0
-            && shared.availability.has(&first)
-            && let Err(error) = data.read(0, 1)
-            && matches!(error, storage::Error::Damaged { .. } | storage::Error::Missing { .. })
-        {
-            log_line!(self.log, "warning: {error}; checking the files of {} again", torrent.key());
-            torrent.forget_files();
-            self.bridge.recheck(id);
+        if file.length > 0 && shared.availability.has(&first) {
+            match data.read(0, 1) {
+                Ok(_) => {}
+                Err(error @ (storage::Error::Damaged { .. } | storage::Error::Missing { .. })) => {
+                    log_line!(self.log, "warning: {error}; checking the files of {} again", torrent.key());
+                    torrent.forget_files();
+                    self.bridge.recheck(id);
+                }
+                // A URL whose first byte cannot be read is of no use to a player, and the caller can be told why.
+                Err(error) => return Err(Error::Storage(error.to_string())),
+            }
         }
         let stream = self
             .streams

@@ -56,11 +56,15 @@ pub struct Stream {
     pub window_len: u64,
     notified: AtomicI64,
     nudge: Nudge,
+    /// Where in the file a read failed that the log told of, until it works there; [`NOWHERE`]: none did.
+    failed_at: AtomicU64,
     closed: AtomicBool,
     transfers: Mutex<Vec<Arc<Transfer>>>,
     inbox: Arc<Inbox>,
 }
 
+/// No file reaches that far.
+const NOWHERE: u64 = u64::MAX;
 /// A position no host can notify.
 const NEVER: i64 = i64::MIN;
 /// The zones that players probe at both ends; reads there are no seeks.
@@ -213,9 +217,23 @@ impl Stream {
         self.transfers.lock().clone()
     }
 
-    /// A reader could not read what was verified; `damaged`: because the file is not what it was.
-    pub fn unreadable(&self, reason: String, damaged: bool) {
-        self.inbox.push(Command::Unreadable(self.id, reason, damaged));
+    /// A reader could not read what was verified, at `position` of the file; `damaged`: because the file is not what it
+    /// was. Players whose transfer was cut ask again, some of them at once: what the log told is not told again until
+    /// that place can be read.
+    pub fn unreadable(&self, position: u64, reason: String, damaged: bool) {
+        let is_first =
+            self.failed_at.compare_exchange(NOWHERE, position, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if is_first || damaged {
+            self.inbox.push(Command::Unreadable(self.id, reason, damaged));
+        }
+    }
+
+    /// A reader read these bytes of the file.
+    pub fn was_read(&self, span: &Range<u64>) {
+        let failed = self.failed_at.load(Ordering::Relaxed);
+        if failed != NOWHERE && span.contains(&failed) {
+            self.failed_at.store(NOWHERE, Ordering::Relaxed);
+        }
     }
 }
 
@@ -254,6 +272,7 @@ impl Streams {
             window_len: new.window_len,
             notified: AtomicI64::new(NEVER),
             nudge: Nudge::default(),
+            failed_at: AtomicU64::new(NOWHERE),
             closed: AtomicBool::new(false),
             transfers: Mutex::new(Vec::new()),
             inbox: Arc::clone(&self.inbox),

@@ -316,14 +316,18 @@ impl FileReader {
             Ok(false) => self.read_waiting(position, len, frame).await,
             Err(error) => Err(error),
         };
+        if result.is_ok() {
+            self.stream.was_read(&(position..position + len as u64));
+        }
         result.map_err(|error| {
             let text = error.to_string();
             // Only a file that is not what was verified makes a new check worth while.
             let is_damaged = matches!(error, storage::Error::Damaged { .. } | storage::Error::Missing { .. });
-            self.stream.unreadable(text, is_damaged);
+            self.stream.unreadable(position, text, is_damaged);
             Cut::Lost
         })
     }
+
     /// The same where it may take the disk's time.
     async fn read_waiting(
         &self,

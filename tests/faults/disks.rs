@@ -125,6 +125,52 @@ fn a_disk_with_read_errors_while_files_are_checked() {
     child.end();
 }
 
+/// A verified track cannot be read for a while, and nobody has it to be fetched from: no wrong byte goes out, the log says
+/// why and does not repeat it, and the same URL works again when the disk does.
+#[test]
+fn a_disk_with_read_errors_while_a_track_is_played() {
+    child::serve_if_asked();
+    let me = "disks::a_disk_with_read_errors_while_a_track_is_played";
+    let folder = Folder::new();
+    let swarm = small_swarm(&folder, 1, 4_000_000, 20_000_000);
+    let (storage, shim) = (Folder::new(), Shim::new());
+    let start = || Child::start_with(me, &storage, |command| shim.preload_with_reads(command, &storage.0));
+    let mut child = start();
+    let stream = child.prepare(&torrent_file(&swarm), 0).expect("prepare");
+    let path = format!("/stream/{}", stream.token);
+    play(child.port, &path, &swarm, 0, 0);
+    go_away(&swarm);
+    let error = i64::from(Errno::IO.raw_os_error());
+    for time in 1..=2 {
+        // In the middle of a transfer: it is cut where the bytes end.
+        shim.set(Slot::OwnReadBudget, 5);
+        shim.set(Slot::OwnReadErrno, error);
+        let mut answer = child.get(&stream, 0);
+        let heard = answer.until_cut_bytes();
+        assert!(!heard.is_empty() && heard.len() < 4_000_000, "{} bytes", heard.len());
+        same_as_source(&swarm, 0, 0, &heard);
+        // As players do, who ask again for what is missing.
+        for _ in 0..20 {
+            assert_eq!(child.get(&stream, heard.len() as u64).until_cut_bytes().len(), 0);
+        }
+        until("the log says why", || child.logged("Input/output error") >= time);
+        shim.set(Slot::OwnReadErrno, 0);
+        play(child.port, &path, &swarm, 0, 0);
+    }
+    let log = child.end();
+    assert_eq!(log.iter().filter(|line| line.contains("Input/output error")).count(), 2, "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("checking the files")), "{log:#?}");
+    // A start from what is here says so at once, and the next one works.
+    let mut child = start();
+    shim.set(Slot::OwnReadErrno, error);
+    let text = child.prepare(&swarm.magnet(), 0).expect_err("nothing can be read");
+    assert!(text.contains("Input/output error"), "{text}");
+    shim.set(Slot::OwnReadErrno, 0);
+    let stream = child.prepare(&swarm.magnet(), 0).expect("prepare");
+    play(child.port, &format!("/stream/{}", stream.token), &swarm, 0, 0);
+    child.end();
+}
+
 /// Somebody empties the storage directory during playback, settings, lock and all.
 #[test]
 fn a_storage_folder_removed_during_playback() {

@@ -27,6 +27,10 @@ pub enum Slot {
     EngineDelayMs,
     /// How often any of these came to pass.
     Refused,
+    /// The engine's own reads fail with this errno once their budget is spent; see [`Shim::preload_with_reads`].
+    OwnReadErrno,
+    /// How many of them may succeed before that.
+    OwnReadBudget,
 }
 
 /// The faults of one child. No fault at first.
@@ -40,7 +44,7 @@ impl Shim {
     pub fn new() -> Self {
         let folder = Folder::new();
         let path = folder.0.join("control");
-        std::fs::write(&path, [0; 64]).expect("control file");
+        std::fs::write(&path, [0; 80]).expect("control file");
         let control = File::options().read(true).write(true).open(&path).expect("control file");
         Self { control, path, _folder: folder }
     }
@@ -51,6 +55,13 @@ impl Shim {
             .env("LD_PRELOAD", library())
             .env("VZ_SHIM_CONTROL", &self.path)
             .env("VZ_SHIM_ROOT", root.canonicalize().expect("root"));
+    }
+
+    /// The same, for a child whose own reads, which go to the kernel and not through libc, can fail too. They cost a
+    /// signal each.
+    pub fn preload_with_reads(&self, command: &mut Command, root: &Path) {
+        self.preload(command, root);
+        command.env("VZ_SHIM_OWN_READS", "1");
     }
 
     pub fn set(&self, slot: Slot, value: i64) {
