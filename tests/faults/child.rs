@@ -2,6 +2,7 @@
 //! binary again, running the same test, which begins with [`serve_if_asked`]; it takes orders on its standard input
 //! and answers on its standard output. Its HTTP is on loopback, as for every other player.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -160,6 +161,7 @@ pub fn serve_if_asked() {
     let storage = std::mem::ManuallyDrop::new(Folder(storage.into()));
     let host = Host::begin(&storage, cache, Box::new(|line| eprintln!("{line}")));
     println!("{MARK}{}", host.session.http_port());
+    let mut hoarded = Vec::new();
     for order in std::io::stdin().lock().lines().map_while(Result::ok) {
         let (word, rest) = order.split_once(' ').unwrap_or((&order, ""));
         match word {
@@ -172,6 +174,11 @@ pub fn serve_if_asked() {
                 host.session.evict();
                 println!("{MARK}evicted");
             }
+            "hoard" => println!("{MARK}{}", hoard(&mut hoarded)),
+            "give-back" => {
+                hoarded.clear();
+                println!("{MARK}given back");
+            }
             "end" => break,
             other => panic!("no such order: {other}"),
         }
@@ -179,6 +186,16 @@ pub fn serve_if_asked() {
     host.session.stop();
     println!("{MARK}ended");
     std::process::exit(0);
+}
+
+/// Takes every descriptor that the process may still have. Answers the system's reason why there are no more.
+fn hoard(hoarded: &mut Vec<File>) -> std::io::Error {
+    loop {
+        match File::open("/dev/null") {
+            Ok(file) => hoarded.push(file),
+            Err(error) => return error,
+        }
+    }
 }
 
 fn prepare(host: &Host, order: &str) -> String {

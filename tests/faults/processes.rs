@@ -91,12 +91,12 @@ fn the_wall_clock_does_not_matter() {
     assert!(!log.iter().any(|line| line.contains("as they were left")), "{log:#?}");
 }
 
-/// 70 are enough to play from one peer, and not for what comes on top of that here.
+/// The host takes every descriptor that is left, and clients come. Only what was open goes on.
 #[test]
 fn a_process_without_descriptors_plays_on_and_recovers() {
     child::serve_if_asked();
     let folder = Folder::new();
-    let swarm = small_swarm(&folder, 2, 2_000_000, 1_000_000);
+    let swarm = small_swarm(&folder, 3, 2_000_000, 1_000_000);
     let storage = Folder::new();
     let mut child = Child::start_with(
         "processes::a_process_without_descriptors_plays_on_and_recovers",
@@ -116,14 +116,31 @@ fn a_process_without_descriptors_plays_on_and_recovers() {
     let stream = child.prepare(&torrent, 0).expect("prepare");
     let mut answer = child.get(&stream, 0);
     same_as_source(&swarm, 0, 0, &answer.take(300_000));
-    // More connections than descriptors. They ask for nothing: no data is needed.
-    let port = child.port;
-    let taken: Vec<_> = (0..100)
-        .filter_map(|_| std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).ok())
-        .collect();
-    same_as_source(&swarm, 0, 300_000, &answer.rest());
-    drop(taken);
-    let other = child.prepare(&torrent, 1).expect("prepare");
-    play(child.port, &format!("/stream/{}", other.token), &swarm, 1, 0);
+    // A client whom the system takes and the engine cannot, until somebody gives a descriptor back.
+    let full = |answer: String| assert!(answer.contains("Too many open files"), "{answer}");
+    full(child.ask("hoard"));
+    let (port, path) = (child.port, format!("/stream/{}", stream.token));
+    let waiting = std::thread::spawn(move || get(port, &path, None).take(200_000));
+    let mut clients = Vec::new();
+    until("a client is not taken", || {
+        // What was just given back, as by a tracker's connection.
+        full(child.ask("hoard"));
+        clients.push(std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)));
+        child.logged("the system refuses new connections (Too many open files") > 0
+    });
+    // What was open goes on, also with bytes that still have to come.
+    let before = sent(&swarm);
+    same_as_source(&swarm, 0, 300_000, &answer.take(700_000));
+    assert!(sent(&swarm) > before, "nothing had to come");
+    // A file that has to be made cannot be, and the caller is told.
+    full(child.ask("hoard"));
+    full(child.prepare(&swarm.magnet(), 2).expect_err("there is no descriptor for it"));
+    full(child.ask("hoard"));
+    drop(clients);
+    child.ask("give-back");
+    same_as_source(&swarm, 0, 0, &waiting.join().expect("an answer"));
+    same_as_source(&swarm, 0, 1_000_000, &answer.rest());
+    let other = child.prepare_at_last(&torrent, 2);
+    play(child.port, &format!("/stream/{}", other.token), &swarm, 2, 0);
     child.end();
 }
