@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use vozduxan::engine::{Input, Role};
@@ -174,6 +174,7 @@ pub fn serve_if_asked() {
                 host.session.evict();
                 println!("{MARK}evicted");
             }
+            "clock" => println!("{MARK}{}", clock()),
             "hoard" => println!("{MARK}{}", hoard(&mut hoarded)),
             "give-back" => {
                 hoarded.clear();
@@ -186,6 +187,12 @@ pub fn serve_if_asked() {
     host.session.stop();
     println!("{MARK}ended");
     std::process::exit(0);
+}
+
+/// The wall clock as this process sees it, in seconds since 1970.
+pub fn clock() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_secs()).expect("fits")
 }
 
 /// Takes every descriptor that the process may still have. Answers the system's reason why there are no more.

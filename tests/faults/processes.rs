@@ -77,6 +77,9 @@ fn the_wall_clock_does_not_matter() {
     let year = 365 * 86_400;
     for (n, offset) in [year, -year, 0, -20 * year, 3600].into_iter().enumerate() {
         shim.set(Slot::ClockOffsetS, offset);
+        let seen: i64 = child.ask("clock").parse().expect("seconds");
+        let off = seen - child::clock();
+        assert!((off - offset).abs() < 60, "the child's clock is off by {off} s instead of {offset} s");
         let at = n as u64 * 500_000;
         same_as_source(&swarm, 0, at, &answer.take(500_000));
     }
