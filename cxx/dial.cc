@@ -16,7 +16,10 @@
 #include "vozduxan/cxx/dial.h"
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
+#include <libtorrent/peer_info.hpp>
 #include <libtorrent/peer_list.hpp>
 #include <libtorrent/settings_pack.hpp>
 #include <libtorrent/torrent.hpp>
@@ -56,6 +59,12 @@ bool is_at(lt::torrent_peer const& peer, lt::tcp::endpoint const& address) {
 #endif
   return peer.is_v6_addr ? static_cast<lt::ipv6_peer const&>(peer).addr == address.address().to_v6().to_bytes()
                          : static_cast<lt::ipv4_peer const&>(peer).addr == address.address().to_v4();
+}
+
+// As above.
+lt::tcp::endpoint endpoint_of(lt::torrent_peer const& peer) {
+  if (peer.is_v6_addr) return {lt::address_v6(static_cast<lt::ipv6_peer const&>(peer).addr), peer.port};
+  return {static_cast<lt::ipv4_peer const&>(peer).addr, peer.port};
 }
 
 lt::torrent_peer* find(lt::peer_list* const peers, lt::tcp::endpoint const& address) {
@@ -103,6 +112,25 @@ bool connect_now(lt::session_handle const& session, lt::torrent_handle const& ha
   if (utp) allow_utp(session, false);
   boost = own_boost;
   return true;
+}
+
+void retry_givers(lt::torrent_handle const& handle) {
+  std::shared_ptr<lt::torrent> const torrent = handle.native_handle();
+  if (!torrent || !peers_of(*torrent)) return;
+  std::vector<std::pair<lt::tcp::endpoint, std::uint32_t>> failed;
+  for (lt::torrent_peer* const peer : *peers_of(*torrent)) {
+    if (peer->connection || peer->banned || peer->web_seed || peer->prev_amount_download == 0) continue;
+#if TORRENT_USE_I2P
+    if (peer->is_i2p_addr) continue;
+#endif
+    peer->last_connected = 0;
+    failed.emplace_back(endpoint_of(*peer), std::uint32_t{peer->failcount});
+  }
+  // As if a tracker named them as often as they failed, each of which takes one failure back. Nothing but libtorrent
+  // itself may do so, see `max_failures`.
+  for (auto const& [address, times] : failed) {
+    for (std::uint32_t n = 0; n < times; ++n) handle.connect_peer(address, lt::peer_info::tracker, {});
+  }
 }
 
 }  // namespace vozduxan

@@ -15,4 +15,8 @@ namespace vozduxan {
 bool connect_now(lt::session_handle const& session, lt::torrent_handle const& handle, lt::tcp::endpoint const& address,
                  bool utp, std::function<void()> const& nudge);
 
+// Network thread only. Lets libtorrent connect again, within a second, to everybody who has given data and has no
+// connection, however often that has failed since.
+void retry_givers(lt::torrent_handle const& handle);
+
 }  // namespace vozduxan

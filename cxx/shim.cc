@@ -24,6 +24,7 @@
 
 #include "vozduxan/cxx/alerts.h"
 #include "vozduxan/cxx/convert.h"
+#include "vozduxan/cxx/dial.h"
 #include "vozduxan/cxx/events.h"
 #include "vozduxan/cxx/hashes.h"
 #include "vozduxan/cxx/tap.h"
@@ -400,6 +401,16 @@ void Shim::dial(std::uint32_t const torrent, std::uint32_t const peer, rust::Str
   // As in `command`.
   found.handle.add_extension([tap = found.tap, session, peer, endpoint, utp](lt::torrent_handle const&, lt::client_data_t) {
     tap->dial(session, peer, endpoint, utp);
+    return std::shared_ptr<lt::torrent_plugin>();
+  });
+}
+
+void Shim::retry_givers(std::uint32_t const torrent) const {
+  Torrent found = state_->find(torrent);
+  if (!found.handle.is_valid()) return;
+  // As in `command`.
+  found.handle.add_extension([](lt::torrent_handle const& handle, lt::client_data_t) {
+    vozduxan::retry_givers(handle);
     return std::shared_ptr<lt::torrent_plugin>();
   });
 }

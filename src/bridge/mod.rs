@@ -153,6 +153,12 @@ impl Bridge {
         self.shim.dial(torrent, peer, &address.ip().to_string(), address.port(), utp);
     }
 
+    /// Connects again to everybody who gave data and has no connection. By itself libtorrent gives a peer up when it
+    /// failed three times, until a tracker names it again.
+    pub fn retry_givers(&self, torrent: u32) {
+        self.shim.retry_givers(torrent);
+    }
+
     /// Asks for resume data; it comes as an event.
     pub fn request_resume(&self, torrent: u32) {
         self.shim.request_resume(torrent);

@@ -203,6 +203,10 @@ impl Engine {
             let sparing = self.over_limit || torrent.held_back;
             torrent.fetch(&self.bridge, self.tuning.warm_up, sparing, now);
         }
+        let is_stranded = torrent.picker.peers().0 == 0 && !torrent.is_at_ease();
+        if torrent.stranded.is_due(is_stranded, now) {
+            self.bridge.retry_givers(id);
+        }
         torrent.publish(now);
         self.tell(id, now);
         let Some(torrent) = self.torrents.get_mut(&id) else { return };

@@ -34,6 +34,7 @@ mod progress;
 mod quota;
 mod reach;
 mod session;
+mod stranded;
 mod streams;
 mod telling;
 mod token;

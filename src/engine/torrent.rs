@@ -23,7 +23,9 @@ use super::input::{Hashes, Meta};
 use super::listener::Listener;
 use super::meter::Meter;
 use super::prepare::Job;
+use super::stranded::Stranded;
 use super::streams::TorrentShared;
+use super::trackers::Trackers;
 use super::verdicts::Verdicts;
 use super::waiter::Promise;
 use super::wire::{order, wire};
@@ -34,17 +36,6 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A disk that refused data is tried again after this long.
 pub const DISK_RETRY: Duration = Duration::from_secs(2);
-
-/// What trackers said so far.
-#[derive(Default)]
-pub struct Trackers {
-    /// Answers.
-    pub replies: u32,
-    /// Failures.
-    pub failures: u32,
-    /// The last failure, in the tracker's or the system's words.
-    pub last_error: Option<String>,
-}
 
 /// See the module.
 pub struct Torrent {
@@ -79,6 +70,8 @@ pub struct Torrent {
     pub jobs: Vec<Job>,
     /// Callers of `list_files` that wait for the metadata, with the time they called.
     pub lists: Vec<(Duration, Promise<Vec<FileEntry>>)>,
+    /// All its peers are gone and somebody waits.
+    pub stranded: Stranded,
     /// Since when nothing uses it.
     pub idle_since: Option<Duration>,
     /// Received blocks.
@@ -135,6 +128,7 @@ impl Torrent {
             listeners: Vec::new(),
             jobs: Vec::new(),
             lists: Vec::new(),
+            stranded: Stranded::default(),
             idle_since: None,
             meter: Meter::default(),
             look_at: None,
@@ -471,7 +465,7 @@ impl Torrent {
         if !self.jobs.is_empty() || !self.lists.is_empty() {
             at_most(now + WAITING);
         }
-        if let Some(time) = self.info.next_look(now) {
+        for time in self.info.next_look(now).into_iter().chain(self.stranded.next_look()) {
             at_most(time);
         }
         if self.wrong_pieces > 0 && self.in_use() && self.picker.peers().0 == 0 {

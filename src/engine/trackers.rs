@@ -1,4 +1,4 @@
-//! Which announce URLs of a torrent are followed.
+//! Which announce URLs of a torrent are followed, and what they came to.
 //!
 //! A tracker is asked with a GET request from this machine, and whoever wrote the torrent chose where. Behind this address
 //! lie services that trust it: a router's pages, a printer, another program's API on loopback. Against those on loopback
@@ -9,6 +9,17 @@
 //! A name that a public DNS server resolves to an address of the local network (not of this machine) is not noticed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What trackers said so far.
+#[derive(Default)]
+pub struct Trackers {
+    /// Answers.
+    pub replies: u32,
+    /// Failures.
+    pub failures: u32,
+    /// The last failure, in the tracker's or the system's words.
+    pub last_error: Option<String>,
+}
 
 /// Trackers of a torrent that are asked, beside the user's own; `Shim::add` keeps to the same number.
 pub const MOST: usize = 64;
