@@ -124,7 +124,9 @@ fn measure(store: &Store) -> Usage {
         .into_iter()
         .map(|torrent| {
             let used = torrent.last_used.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-            let used = u64::try_from(used).unwrap_or(u64::MAX);
+            // Without resume data it is what a crash left of a deletion or a start. Its folder was changed by that, and
+            // all of it would have to be hashed: it goes before what somebody played.
+            let used = if torrent.has_resume { u64::try_from(used).unwrap_or(u64::MAX) } else { 0 };
             (torrent.info_hash, store.usage(torrent.info_hash).unwrap_or(0), used)
         })
         .collect();

@@ -99,6 +99,28 @@ fn when_all_is_in_use_only_what_plays_is_fetched_and_the_log_says_so_once() {
     assert!(is_here(&storage, &main), "what plays was deleted");
 }
 
+/// A crash in the middle of a deletion leaves data without resume data, in a folder that was changed just now.
+#[test]
+fn what_a_deletion_left_half_done_goes_first() {
+    let folders = [Folder::new(), Folder::new()];
+    let [half, one] = [1, 2].map(|n| other_swarm(&folders[n as usize - 1], n, TRACK, 20_000_000));
+    let storage = Folder::new();
+    let (host, _) = limited(&storage, 10 << 30);
+    for swarm in [&half, &one] {
+        let stream = whole(&host, swarm, 0);
+        host.session.release(&stream.token);
+    }
+    drop(host);
+    for extension in ["resume", "files"] {
+        fs::remove_file(state(&storage, &half, extension)).expect("remove");
+    }
+    fs::write(storage.0.join(key(&half)).join("left"), "left").expect("left");
+    let (host, log) = limited(&storage, TRACK as u64 * 3 / 2);
+    host.session.evict();
+    assert!(is_here(&storage, &one), "what was used last was deleted: {:#?}", log.lock());
+    assert!(!is_here(&storage, &half));
+}
+
 /// A player that was started twice once: what the second one fetched lies in the storage folder, and nobody would ever
 /// come back for it.
 #[test]
