@@ -46,6 +46,13 @@ impl Child {
 
     /// `more`: changes the command, for faults.
     pub fn start_with(test: &str, storage: &Folder, more: impl FnOnce(&mut Command)) -> Self {
+        let mut child = Self::begin(test, storage, more);
+        child.port = child.answer().parse().expect("a port");
+        child
+    }
+
+    /// The same while its session is about to be made; the port is the next answer.
+    pub fn begin(test: &str, storage: &Folder, more: impl FnOnce(&mut Command)) -> Self {
         std::fs::write(storage.0.join("vozduxan.toml"), Swarm::settings_toml()).expect("settings");
         let mut command = Command::new(std::env::current_exe().expect("this binary"));
         command
@@ -69,8 +76,8 @@ impl Child {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, kept) = (BufReader::new(process.stderr.take().expect("piped")).lines(), Arc::clone(&log));
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().push(line)));
-        let mut child = Self { process, orders, answers, log, port: 0 };
-        child.port = child.answer().parse().expect("a port");
+        let child = Self { process, orders, answers, log, port: 0 };
+        assert_eq!(child.answer(), "beginning");
         child
     }
 
@@ -106,11 +113,21 @@ impl Child {
     }
 
     pub fn ask(&mut self, order: &str) -> String {
-        writeln!(self.orders, "{order}").expect("the child lives");
+        self.send(order);
         self.answer()
     }
 
-    fn answer(&mut self) -> String {
+    /// Gives an order and does not wait for what comes of it.
+    pub fn send(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").expect("the child lives");
+    }
+
+    /// The answer, if it comes so soon.
+    pub fn answer_within(&self, time: Duration) -> Option<String> {
+        self.answers.recv_timeout(time).ok()
+    }
+
+    pub fn answer(&self) -> String {
         match self.answers.recv_timeout(PATIENCE * 2) {
             Ok(answer) => answer,
             Err(error) => panic!("{error}: the child does not answer\n{}", self.log.lock().join("\n")),
@@ -159,6 +176,7 @@ pub fn serve_if_asked() {
     let cache = std::env::var(CACHE).ok().and_then(|text| text.parse().ok()).expect("a limit");
     // Not dropped: the folder is the parent's.
     let storage = std::mem::ManuallyDrop::new(Folder(storage.into()));
+    println!("{MARK}beginning");
     let host = Host::begin(&storage, cache, Box::new(|line| eprintln!("{line}")));
     println!("{MARK}{}", host.session.http_port());
     let mut hoarded = Vec::new();

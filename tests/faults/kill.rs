@@ -1,5 +1,8 @@
 //! `kill -9` in the middle of a download, again and again: nothing that was here for some seconds is lost, no byte is
-//! wrong, and what is here needs no network and no hashing.
+//! wrong, and what is here needs no network and no hashing. The same while a session begins, while metadata is waited
+//! for, and while data is deleted; nothing half made stays either.
+
+use std::collections::BTreeSet;
 
 use super::*;
 
@@ -19,6 +22,26 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
+}
+
+/// All names below a folder.
+fn names(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+            names.insert(entry.path());
+        }
+    }
+    names
+}
+
+/// Any time up to half as long again as something usually takes: in the middle of its course, or just after it.
+fn sometime(dice: &mut Dice, usual: Duration) -> Duration {
+    Duration::from_micros(dice.below(usual.as_micros() as u64 * 3 / 2) + 1)
 }
 
 /// What a player got, and when.
@@ -130,6 +153,187 @@ fn killed_again_and_again() {
             scope.spawn(move || rounds("kill::killed_again_and_again", 3, 11_000, seed));
         }
     });
+}
+
+#[test]
+fn killed_while_a_session_begins() {
+    child::serve_if_asked();
+    let me = "kill::killed_while_a_session_begins";
+    let folder = Folder::new();
+    let swarm = small_swarm(&folder, 1, 300_000, 20_000_000);
+    let storage = Folder::new();
+    let mut child = Child::start(me, &storage);
+    let stream = child.prepare(&torrent_file(&swarm), 0).expect("prepare");
+    play(child.port, &format!("/stream/{}", stream.token), &swarm, 0, 0);
+    child.end();
+    go_away(&swarm);
+    let child = Child::begin(me, &storage, |_| {});
+    let began = Instant::now();
+    child.answer();
+    let usual = began.elapsed();
+    child.end();
+    let before = names(&storage.0);
+    let mut dice = Dice(0xbeef);
+    let mut early = 0;
+    for round in 0..40 {
+        let child = Child::begin(me, &storage, |_| {});
+        // Most of what touches the disk comes first.
+        let most = if round % 2 == 0 { usual } else { usual / 10 };
+        early += u32::from(child.answer_within(sometime(&mut dice, most)).is_none());
+        child.kill();
+    }
+    println!("a session takes {} ms to begin, {early} of 40 kills came before that", usual.as_millis());
+    assert!(early > 0, "no kill came before the session was there");
+    let mut child = Child::start(me, &storage);
+    let stream = child.prepare(&swarm.magnet(), 0).expect("prepare");
+    play(child.port, &format!("/stream/{}", stream.token), &swarm, 0, 0);
+    let log = child.end();
+    assert!(
+        !log.iter().any(|line| line.contains("warning") || line.contains("as they were left")),
+        "{log:#?}"
+    );
+    assert_eq!(names(&storage.0), before, "something half made stayed");
+}
+
+/// Plays a track to its end, and once more from what is here, with nobody there. Answers what is in storage then.
+fn comes_whole(me: &str, storage: &Folder, swarm: &Swarm) -> BTreeSet<PathBuf> {
+    for is_here in [false, true] {
+        if is_here {
+            swarm.peers()[0].proxy.freeze().expect("freeze");
+        }
+        let mut child = Child::start(me, storage);
+        let stream = child.prepare(&swarm.magnet(), 0).expect("prepare");
+        play(child.port, &format!("/stream/{}", stream.token), swarm, 0, 0);
+        let log = child.end();
+        assert!(
+            !log.iter().any(|line| line.contains("as they were left") || line.contains("warning")),
+            "{log:#?}"
+        );
+    }
+    swarm.peers()[0].proxy.unfreeze().expect("unfreeze");
+    names(&storage.0)
+}
+
+/// By magnet: before the metadata comes, while it comes and is kept, and a moment after that.
+#[test]
+fn killed_while_metadata_is_waited_for() {
+    child::serve_if_asked();
+    let me = "kill::killed_while_metadata_is_waited_for";
+    let folder = Folder::new();
+    let swarm = swarm(&folder, Kind::V1, 16, Album::flac(1, 1_000_000), &[peer(200_000)]);
+    let line = &swarm.peers()[0].proxy;
+    let order = format!("prepare 0 {}", swarm.magnet());
+    let mut dice = Dice(0xcafe);
+    let mut storage = Folder::new();
+    // Nobody answers.
+    line.freeze().expect("freeze");
+    for _ in 0..5 {
+        let mut child = Child::start(me, &storage);
+        child.send(&order);
+        let answer = child.answer_within(Duration::from_micros(dice.below(200_000)));
+        assert_eq!(answer, None, "there is no metadata");
+        child.kill();
+    }
+    assert!(!storage.0.join(key(&swarm)).exists(), "nothing is known of it");
+    line.unfreeze().expect("unfreeze");
+    let mut child = Child::start(me, &storage);
+    let began = Instant::now();
+    child.send(&order);
+    until("the metadata is kept", || state(&storage, &swarm, "resume").exists());
+    let usual = began.elapsed();
+    child.kill();
+    let mut done = vec![std::mem::replace(&mut storage, Folder::new())];
+    let mut early = 0;
+    for _ in 0..12 {
+        let mut child = Child::start(me, &storage);
+        child.send(&order);
+        child.answer_within(sometime(&mut dice, usual));
+        child.kill();
+        if state(&storage, &swarm, "resume").exists() {
+            done.push(std::mem::replace(&mut storage, Folder::new()));
+        } else {
+            early += 1;
+        }
+    }
+    println!("metadata is kept after {} ms, {early} of 12 kills came before that", usual.as_millis());
+    assert!(early > 0, "no kill came before the metadata was kept");
+    line.set_rate(Some(20_000_000)).expect("a faster line");
+    let undisturbed = Folder::new();
+    let below = |storage: &Folder, names: BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
+        names.iter().map(|name| name.strip_prefix(&storage.0).expect("below it").to_owned()).collect()
+    };
+    let expected = below(&undisturbed, comes_whole(me, &undisturbed, &swarm));
+    for storage in done.into_iter().take(4).chain([storage]) {
+        let found = below(&storage, comes_whole(me, &storage, &swarm));
+        assert_eq!(found, expected, "something half made stayed");
+    }
+}
+
+/// The data of one torrent is deleted to make room, while another plays. What is half deleted counts and is deleted or
+/// used at the next time, and what plays is still believed.
+#[test]
+fn killed_while_room_is_made() {
+    child::serve_if_asked();
+    let me = "kill::killed_while_room_is_made";
+    let folders = [Folder::new(), Folder::new()];
+    let kept = small_swarm(&folders[0], 1, 600_000, 20_000_000);
+    let album = Album { name: "Other".into(), seed: 7, ..Album::flac(1, 300_000) };
+    let other = super::swarm(&folders[1], Kind::V1, 64, album, &[peer(20_000_000)]);
+    let storage = Folder::new();
+    let limit: u64 = 1_000_000;
+    let start =
+        || Child::start_with(me, &storage, |command| _ = command.env(child::CACHE, limit.to_string()));
+    let (torrent, magnet) = (torrent_file(&other), kept.magnet());
+    let place = storage.0.join(key(&other));
+    let mut child = start();
+    let stream = child.prepare(&torrent_file(&kept), 0).expect("prepare");
+    play(child.port, &format!("/stream/{}", stream.token), &kept, 0, 0);
+    child.end();
+    go_away(&kept);
+    let mut dice = Dice(0xfade);
+    let (mut usual, mut halves) = (None, 0);
+    for round in 0..12 {
+        let mut child = start();
+        let stream = child.prepare(&magnet, 0).expect("it is here");
+        play(child.port, &format!("/stream/{}", stream.token), &kept, 0, 0);
+        child.ask("evict");
+        assert!(allocated(&storage.0) <= limit, "round {round}: {} bytes", allocated(&storage.0));
+        let stream = child.prepare(&torrent, 0).expect("prepare");
+        play(child.port, &format!("/stream/{}", stream.token), &other, 0, 0);
+        // Many small files, so that deleting them takes a while.
+        let junk = place.join("junk");
+        std::fs::create_dir_all(&junk).expect("folder");
+        (0..500).for_each(|n| std::fs::write(junk.join(n.to_string()), [1; 100]).expect("junk"));
+        let before = names(&place).len();
+        let began = Instant::now();
+        child.send(&format!("release {}", stream.token));
+        child.send("evict");
+        if usual.is_none() {
+            until("all of it is deleted", || !place.exists());
+            usual = Some(began.elapsed());
+        } else if round % 2 == 0 {
+            // While libtorrent lets go of it, or the disk is measured.
+            std::thread::sleep(sometime(&mut dice, usual.unwrap_or_default()));
+        } else {
+            // Resume data goes first. Polled without a pause: the rest takes some milliseconds.
+            while state(&storage, &other, "resume").exists() {
+                assert!(began.elapsed() < PATIENCE, "nothing is deleted\n{:#?}", child.log.lock());
+            }
+            std::thread::sleep(sometime(&mut dice, Duration::from_millis(4)));
+        }
+        let log = child.log.lock().clone();
+        child.kill();
+        halves += u32::from(place.exists() && names(&place).len() < before);
+        let suspects = |line: &&String| line.contains("as they were left") && line.contains(&key(&kept));
+        assert!(!log.iter().any(|line| suspects(&line)), "{log:#?}");
+    }
+    let usual = usual.unwrap_or_default().as_millis();
+    println!("room is made in {usual} ms, {halves} of 11 kills left a half");
+    assert!(halves > 0, "no kill came in the middle of a deletion");
+    let mut child = start();
+    child.ask("evict");
+    assert!(allocated(&storage.0) <= limit, "{} bytes", allocated(&storage.0));
+    child.end();
 }
 
 /// `make kill ROUNDS=50 SEED=1`.
