@@ -99,7 +99,7 @@ own() {
 			access = 0
 		}
 		/^SUMMARY/ && (ours || !/data race/) { found++; printf "%s\n", report }
-		END { exit found > 0 }'
+		END { exit (found > 0) }'
 }
 
 tsan() {

@@ -1,12 +1,15 @@
 //! What a file's own header says, learned as its first pieces arrive, and what must be at hand before it can play.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::media::{self, Examination, Facts, Kind, MediaType};
 use crate::schedule::prebuffer::{Bounds, needed};
 
 use super::streams::Stream;
+use super::torrent::DISK_RETRY;
 use super::transfer::Music;
 
 /// The facts about one stream's file.
@@ -17,6 +20,8 @@ pub struct Head {
     /// What the examination needs to go on; `None`: it is done.
     missing: Option<Range<u64>>,
     foreseen: Foreseen,
+    /// The file could not be read: not before this. A broken disk takes its time to say so, and the engine waits.
+    rest_until: Duration,
 }
 
 /// What blocks say that came, but whose piece is not whole: good to plan by, since a wrong guess costs a detour only.
@@ -41,30 +46,37 @@ pub struct Need {
 
 /// Bytes of a file that came, verified or not.
 struct Arrived<'a> {
-    stream: &'a Stream,
+    verified: &'a Verified<'a>,
     copy: &'a dyn Fn(Range<u64>) -> Option<Vec<u8>>,
 }
 
 impl media::Bytes for Arrived<'_> {
     fn get(&self, span: Range<u64>) -> Option<Cow<'_, [u8]>> {
-        let base = self.stream.span.start;
+        let base = self.verified.stream.span.start;
         let copied = || (self.copy)(base + span.start..base + span.end).map(Cow::Owned);
-        Verified(self.stream).get(span.clone()).map(|bytes| Cow::Owned(bytes.into_owned())).or_else(copied)
+        self.verified.get(span.clone()).or_else(copied)
     }
 }
 
 /// Verified bytes of a stream.
-struct Verified<'a>(&'a Stream);
+struct Verified<'a> {
+    stream: &'a Stream,
+    /// Some could not be read.
+    failed: Cell<bool>,
+}
 
 impl media::Bytes for Verified<'_> {
     fn get(&self, span: Range<u64>) -> Option<Cow<'_, [u8]>> {
-        let base = self.0.span.start;
-        if !self.0.torrent.availability.has(&(base + span.start..base + span.end)) {
+        let base = self.stream.span.start;
+        let is_here = self.stream.torrent.availability.has(&(base + span.start..base + span.end));
+        if !is_here || self.failed.get() {
             return None;
         }
         let len = usize::try_from(span.end - span.start).ok()?;
         // Just written, so in the page cache but for a restart; then this waits for the disk once.
-        self.0.data.read(span.start, len).ok().map(|bytes| Cow::Owned(bytes.to_vec()))
+        let read = self.stream.data.read(span.start, len);
+        self.failed.set(read.is_err());
+        read.ok().map(|bytes| Cow::Owned(bytes.to_vec()))
     }
 }
 
@@ -74,15 +86,20 @@ impl Head {
         let facts = media::first_guess(media.kind, len);
         let first = 0..len.min(1);
         let foreseen = Foreseen { missing: Some(first.clone()), tail: None };
-        Self { kind: media.kind, len, facts, missing: Some(first), foreseen }
+        Self { kind: media.kind, len, facts, missing: Some(first), foreseen, rest_until: Duration::ZERO }
     }
 
     /// Looks at what came and is not verified. `copy`: bytes of the torrent, in torrent offsets, if all are here.
-    pub fn foresee(&mut self, stream: &Stream, copy: &dyn Fn(Range<u64>) -> Option<Vec<u8>>) {
+    pub fn foresee(&mut self, stream: &Stream, now: Duration, copy: &dyn Fn(Range<u64>) -> Option<Vec<u8>>) {
         let (Some(_), Some(missing)) = (&self.missing, &self.foreseen.missing) else { return };
-        let bytes = Arrived { stream, copy };
+        if self.len == 0 || now < self.rest_until {
+            return;
+        }
+        let verified = Verified { stream, failed: Cell::new(false) };
+        let bytes = Arrived { verified: &verified, copy };
         // All that is missing, and not its beginning: this is asked with every block that comes.
-        if self.len == 0 || media::Bytes::get(&bytes, missing.clone()).is_none() {
+        if media::Bytes::get(&bytes, missing.clone()).is_none() {
+            self.rest_after(&verified, now);
             return;
         }
         let (facts, missing) = match media::examine(self.kind, self.len, &bytes) {
@@ -93,14 +110,24 @@ impl Head {
         self.foreseen = Foreseen { missing, tail };
     }
 
+    fn rest_after(&mut self, look: &Verified<'_>, now: Duration) {
+        if look.failed.get() {
+            self.rest_until = now + DISK_RETRY;
+        }
+    }
+
     /// Looks again at the verified bytes.
-    pub fn update(&mut self, stream: &Stream) {
+    pub fn update(&mut self, stream: &Stream, now: Duration) {
         let Some(missing) = &self.missing else { return };
         let at = stream.span.start + missing.start;
-        if self.len == 0 || stream.torrent.availability.readable_end(at, at + 1) == at {
+        if self.len == 0
+            || now < self.rest_until
+            || stream.torrent.availability.readable_end(at, at + 1) == at
+        {
             return;
         }
-        match media::examine(self.kind, self.len, &Verified(stream)) {
+        let verified = Verified { stream, failed: Cell::new(false) };
+        match media::examine(self.kind, self.len, &verified) {
             Examination::Needs { span, so_far } => {
                 self.facts = so_far;
                 self.missing = Some(span);
@@ -110,6 +137,7 @@ impl Head {
                 self.missing = None;
             }
         }
+        self.rest_after(&verified, now);
     }
 
     /// Bytes per second of music, known or guessed.

@@ -27,7 +27,7 @@ enum Step {
 impl Engine {
     /// Looks at every job and every waiting list of a torrent.
     pub(super) fn advance_jobs(&mut self, id: u32, now: Duration) {
-        self.refresh_heads(id);
+        self.refresh_heads(id, now);
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         torrent.probes.clear();
         let jobs = std::mem::take(&mut torrent.jobs);
@@ -57,12 +57,12 @@ impl Engine {
     }
 
     /// Lets the headers of open streams be read as far as they are here.
-    fn refresh_heads(&mut self, id: u32) {
+    fn refresh_heads(&mut self, id: u32, now: Duration) {
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         let Torrent { listeners, verdicts, meta: Some(meta), .. } = torrent else { return };
         for listener in listeners {
-            listener.head.update(&listener.stream);
-            listener.head.foresee(&listener.stream, &|span| verdicts.copy(&meta.layout, span));
+            listener.head.update(&listener.stream, now);
+            listener.head.foresee(&listener.stream, now, &|span| verdicts.copy(&meta.layout, span));
         }
     }
 
@@ -104,7 +104,7 @@ impl Engine {
                 Ok(None) => return self.wait_for_data(id, job, now, u64::from(u16::MAX)),
                 Err(error) => return Step::Done(Err(error)),
             };
-            match self.open_stream(id, job, &chosen, media) {
+            match self.open_stream(id, job, &chosen, media, now) {
                 Ok(stream) => job.stream = Some(stream),
                 Err(error) => return Step::Done(Err(error)),
             }
@@ -118,6 +118,7 @@ impl Engine {
         job: &Job,
         chosen: &Chosen,
         media: MediaType,
+        now: Duration,
     ) -> Result<Arc<Stream>, Error> {
         let torrent = self.torrents.get_mut(&id).expect("the caller has it");
         let (Some(meta), Some(shared), Some(home)) =
@@ -162,7 +163,7 @@ impl Engine {
             })
             .map_err(|error| Error::Internal(format!("the system's random generator failed: {error}")))?;
         let mut listener = Listener::new(Arc::clone(&stream), Head::new(media, span.end - span.start));
-        listener.head.update(&stream);
+        listener.head.update(&stream, now);
         torrent.listeners.push(listener);
         Ok(stream)
     }

@@ -66,7 +66,7 @@ fn an_index_at_the_end_is_foreseen_from_the_first_block_and_nobody_waits_for_it(
     let looks = Cell::new(0);
     let foresee = |listener: &mut Listener, here: usize| {
         let stream = Arc::clone(&listener.stream);
-        listener.head.foresee(&stream, &|span| {
+        listener.head.foresee(&stream, Duration::ZERO, &|span| {
             looks.set(looks.get() + 1);
             let (start, end) = ((span.start - BEFORE) as usize, (span.end - BEFORE) as usize);
             (end <= here).then(|| first[start..end].to_vec())
@@ -88,12 +88,35 @@ fn an_index_at_the_end_is_foreseen_from_the_first_block_and_nobody_waits_for_it(
     assert_eq!(looks.get(), 1);
 }
 
+/// A broken disk takes seconds to say so, and the engine's thread waits for it.
+#[test]
+fn a_header_that_cannot_be_read_is_left_alone_for_two_seconds() {
+    let (folder, mut listener) = listener("a.m4a", 1);
+    let tail = LEN - 100_000;
+    let stream = Arc::clone(&listener.stream);
+    let mut sees_the_index = |at: f64| {
+        listener.head.update(&stream, Duration::from_secs_f64(at));
+        listener.head.foresee(&stream, Duration::from_secs_f64(at), &|_| None);
+        listener.head.need(None, 1, &Bounds::default()).beside.iter().any(|span| span.start >= tail)
+    };
+    // Verified, and gone.
+    stream.torrent.availability.insert(1);
+    assert!(!sees_the_index(10.0));
+    let home = Store::open(&folder).expect("storage").home(InfoHash([7; 20]), "a.m4a").expect("a home");
+    let path = home.save_path().join("a.m4a");
+    std::fs::create_dir_all(home.save_path()).expect("a folder");
+    std::fs::write(&path, index_last(100_000)).expect("a file");
+    std::fs::File::options().write(true).open(&path).expect("the file").set_len(LEN).expect("its length");
+    assert!(!sees_the_index(11.9), "it was read again too soon");
+    assert!(sees_the_index(12.0));
+}
+
 #[test]
 fn a_long_index_that_nobody_has_verified_is_fetched_in_part() {
     let (_folder, mut listener) = listener("a.m4a", 1);
     let first = index_last(5_000_000);
     let stream = Arc::clone(&listener.stream);
-    listener.head.foresee(&stream, &|span| {
+    listener.head.foresee(&stream, Duration::ZERO, &|span| {
         let (start, end) = ((span.start - BEFORE) as usize, (span.end - BEFORE) as usize);
         first.get(start..end).map(<[u8]>::to_vec)
     });
