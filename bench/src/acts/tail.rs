@@ -12,6 +12,7 @@ use std::{
 };
 use vozduxan_swarm::audio::{Encoded, Format, ffmpeg};
 
+const PROBE: &str = "ffprobe";
 /// Bit rate of the file, in kbit/s: 480 s of it are 9.6 MB.
 const KBPS: u32 = 160;
 
@@ -33,6 +34,8 @@ pub fn open(places: &Places, row: &Row) -> io::Result<Box<dyn Act>> {
         fs::rename(&unfinished, &path)?;
     }
     let moov = moov(&fs::read(&path)?).ok_or_else(|| io::Error::other("the M4A has no moov"))?;
+    // Once before it counts: the program has to be read from the disk.
+    Command::new(PROBE).args(["-v", "error"]).arg(&path).stdin(Stdio::null()).output()?;
     let stage = Stage::build(places, row, |builder| stage::peers(builder.folder(&folder), row))?;
     Ok(Box::new(Tail { stage, moov }))
 }
@@ -58,7 +61,7 @@ impl Act for Tail {
         let Self { stage, moov } = self;
         let host = stage.fresh(candidate, repeat)?;
         let stream = host.prepare(&stage.input(), stage.file(0), true)?;
-        let output = Command::new("ffprobe")
+        let output = Command::new(PROBE)
             .args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", &stream.url])
             .stdin(Stdio::null())
             .output()?;
