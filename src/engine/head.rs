@@ -98,13 +98,14 @@ impl Head {
         let verified = Verified { stream, failed: Cell::new(false) };
         let bytes = Arrived { verified: &verified, copy };
         // All that is missing, and not its beginning: this is asked with every block that comes.
-        if media::Bytes::get(&bytes, missing.clone()).is_none() {
-            self.rest_after(&verified, now);
-            return;
-        }
-        let (facts, missing) = match media::examine(self.kind, self.len, &bytes) {
-            Examination::Needs { span, so_far } => (so_far, Some(span)),
-            Examination::Done(facts) => (facts, None),
+        let found = media::Bytes::get(&bytes, missing.clone())
+            .is_some()
+            .then(|| media::examine(self.kind, self.len, &bytes));
+        self.rest_after(&verified, now);
+        let (facts, missing) = match found {
+            None => return,
+            Some(Examination::Needs { span, so_far }) => (so_far, Some(span)),
+            Some(Examination::Done(facts)) => (facts, None),
         };
         let tail = facts.tail.map(|tail| tail.start..tail.end.min(tail.start + FORESEEN_TAIL));
         self.foreseen = Foreseen { missing, tail };
