@@ -231,19 +231,26 @@ struct Naive final : bench::Candidate {
 	{
 		int const on = 1;
 		::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		std::string head;
+		std::string received;
 		char buffer[4096];
-		while (head.find("\r\n\r\n") == std::string::npos) {
-			ssize_t const got = ::recv(client, buffer, sizeof(buffer), 0);
-			if (got <= 0) break;
-			head.append(buffer, static_cast<std::size_t>(got));
+		for (bool kept = true; kept;) {
+			std::size_t end;
+			while ((end = received.find("\r\n\r\n")) == std::string::npos) {
+				ssize_t const got = ::recv(client, buffer, sizeof(buffer), 0);
+				if (got <= 0) break;
+				received.append(buffer, static_cast<std::size_t>(got));
+			}
+			if (end == std::string::npos) break;
+			kept = transfer(client, received.substr(0, end + 4));
+			received.erase(0, end + 4);
 		}
-		transfer(client, head);
 		::close(client);
 	}
 
-	void transfer(int client, std::string const& head)
+	// Whether the connection can be asked again.
+	bool transfer(int client, std::string const& head)
 	{
+		bool const kept = head.find("Connection: close") == std::string::npos;
 		auto const slash = head.find("/stream/");
 		auto const stream = slash == std::string::npos
 			? nullptr
@@ -251,7 +258,7 @@ struct Naive final : bench::Candidate {
 		if (!stream) {
 			std::string const text = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 			send(client, text.data(), text.size());
-			return;
+			return false;
 		}
 		std::int64_t from = 0, last = stream->length - 1;
 		auto at = head.find("bytes=");
@@ -265,11 +272,11 @@ struct Naive final : bench::Candidate {
 		}
 		std::ostringstream out;
 		out << "HTTP/1.1 " << (partial ? "206 Partial Content" : "200 OK") << "\r\nContent-Length: " << last - from + 1
-			<< "\r\nAccept-Ranges: bytes\r\nContent-Type: audio/flac\r\nConnection: close\r\n";
+			<< "\r\nAccept-Ranges: bytes\r\nContent-Type: audio/flac\r\nConnection: " << (kept ? "keep-alive" : "close") << "\r\n";
 		if (partial) out << "Content-Range: bytes " << from << '-' << last << '/' << stream->length << "\r\n";
 		out << "\r\n";
 		std::string const text = out.str();
-		if (!send(client, text.data(), text.size())) return;
+		if (!send(client, text.data(), text.size())) return false;
 
 		auto const info = stream->torrent->handle.torrent_file();
 		std::int64_t const base = info->files().file_offset(lt::file_index_t(stream->file));
@@ -278,12 +285,13 @@ struct Naive final : bench::Candidate {
 			int const index = static_cast<int>(offset / piece_length);
 			urge(*stream->torrent, index);
 			auto const bytes = piece(*stream, index);
-			if (!bytes) return;
+			if (!bytes) return false;
 			std::int64_t const begin = offset - index * piece_length;
 			std::int64_t const end = std::min<std::int64_t>(static_cast<std::int64_t>(bytes->size()), base + last + 1 - index * piece_length);
-			if (!send(client, bytes->data() + begin, static_cast<std::size_t>(end - begin))) return;
+			if (!send(client, bytes->data() + begin, static_cast<std::size_t>(end - begin))) return false;
 			offset += end - begin;
 		}
+		return kept;
 	}
 
 	std::string const storage;
