@@ -159,7 +159,7 @@ fn measure(options: &Options, places: &Places, row: &Row, changed: bool) -> io::
         }
     }
     let result = |(candidate, samples)| CandidateResult::new(row, changed, candidate, samples);
-    Ok(RowResult { row: row.clone(), candidates: candidates.into_iter().zip(measured).map(result).collect() })
+    Ok(RowResult::new(row.clone(), candidates.into_iter().zip(measured).map(result).collect()))
 }
 
 /// Whether the engine took the scheduler that was asked for: it says so in its log when it did not.

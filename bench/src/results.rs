@@ -48,12 +48,28 @@ pub struct FigureResult {
     pub target: Option<f64>,
     /// Measurements that were better than their limit, which cannot be.
     pub impossible: usize,
+    /// How it compares with nginx in the same run; of the engine only, where the table asks for it.
+    pub beside: Option<Beside>,
+}
+
+/// A median as a multiple of nginx's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Beside {
+    /// How many times nginx's it is.
+    pub times: f64,
+    /// The worst that passes.
+    pub target: f64,
+    /// Whether that is met: at least the target for a rate, at most for what is spent.
+    pub met: bool,
 }
 
 impl FigureResult {
-    /// Whether the target is met; `None` without one. The smaller figure is the better one everywhere that has a target.
+    /// Whether all targets are met; `None` without one. The smaller figure is the better one everywhere that has a target
+    /// of its own.
     pub fn passes(&self) -> Option<bool> {
-        self.target.map(|target| self.summary.median <= target)
+        let own = self.target.map(|target| self.summary.median <= target);
+        let beside = self.beside.map(|beside| beside.met);
+        own.into_iter().chain(beside).reduce(|a, b| a && b)
     }
 }
 
@@ -96,6 +112,7 @@ impl CandidateResult {
                 ratio: stats::summary(&ratios).map(|summary| summary.median),
                 target,
                 impossible: ratios.iter().filter(|ratio| **ratio < 1.0).count(),
+                beside: None,
                 values,
             });
         }
@@ -110,6 +127,28 @@ impl CandidateResult {
 }
 
 impl RowResult {
+    /// Puts the candidates of a row together and compares the engine with nginx where the row says so.
+    pub fn new(row: Row, mut candidates: Vec<CandidateResult>) -> Self {
+        for (name, target) in &row.nginx {
+            let of = |candidates: &[CandidateResult], who| {
+                let result = candidates.iter().find(|result| result.candidate == who)?;
+                result.figures.iter().find(|figure| figure.name == name).map(|figure| figure.summary.median)
+            };
+            let Some(nginx) = of(&candidates, Candidate::Nginx) else { continue };
+            let engines = candidates.iter_mut().filter(|result| result.candidate == Candidate::Engine);
+            for figure in engines.flat_map(|result| &mut result.figures).filter(|figure| figure.name == name)
+            {
+                let times = figure.summary.median / nginx;
+                let met = match figure.unit {
+                    Unit::GigabytesPerSecond => times >= *target,
+                    Unit::Seconds | Unit::Megabytes | Unit::Plain => times <= *target,
+                };
+                figure.beside = Some(Beside { times, target: *target, met });
+            }
+        }
+        Self { row, candidates }
+    }
+
     /// Whether the engine meets the row's targets.
     pub fn passes(&self) -> bool {
         let mut engines = self.candidates.iter().filter(|result| result.candidate == Candidate::Engine);
@@ -190,10 +229,33 @@ mod tests {
         let quick =
             CandidateResult::new(&row(), false, Candidate::Naive, vec![sample(0.2, 0.1), sample(0.09, 0.1)]);
         assert_eq!(quick.figures[0].impossible, 1);
-        let result = RowResult { row: row(), candidates: vec![quick] };
+        let result = RowResult::new(row(), vec![quick]);
         assert!(result.impossible());
         let failed =
             CandidateResult::new(&row(), false, Candidate::Engine, vec![sample(0.1, 0.1), Err("x".into())]);
         assert!(!failed.passes() && failed.figures.len() == 2);
+    }
+
+    #[test]
+    fn the_engine_is_compared_with_nginx_of_the_same_run() {
+        let beside = |name: &'static str, unit, engine: f64, nginx: f64, target: f64| {
+            let row = Row { targets: [].into(), nginx: [(name.to_owned(), target)].into(), ..row() };
+            let one = |who, value| {
+                CandidateResult::new(&row, false, who, vec![Ok(vec![Figure::new(name, unit, value)].into())])
+            };
+            let candidates = vec![one(Candidate::Engine, engine), one(Candidate::Nginx, nginx)];
+            let result = RowResult::new(row.clone(), candidates);
+            assert_eq!(result.candidates[1].figures[0].beside, None);
+            (result.candidates[0].figures[0].beside.unwrap().times, result.passes())
+        };
+        // A rate is to be large, what is spent is to be small.
+        assert_eq!(beside("throughput", Unit::GigabytesPerSecond, 1.5, 2.0, 0.8), (0.75, false));
+        assert_eq!(beside("throughput", Unit::GigabytesPerSecond, 1.8, 2.0, 0.8), (0.9, true));
+        assert_eq!(beside("cpu_per_gb", Unit::Seconds, 0.75, 0.5, 2.0), (1.5, true));
+        assert_eq!(beside("cpu_per_gb", Unit::Seconds, 1.5, 0.5, 2.0), (3.0, false));
+        // Where nginx was not measured there is nothing to compare with.
+        let row = Row { nginx: [("first".to_owned(), 1.0)].into(), ..row() };
+        let alone = CandidateResult::new(&row, false, Candidate::Engine, vec![sample(0.15, 0.1)]);
+        assert!(RowResult::new(row, vec![alone]).passes());
     }
 }

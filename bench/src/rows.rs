@@ -110,6 +110,9 @@ pub struct Row {
     /// The worst median that passes, by figure.
     #[serde(default)]
     pub targets: BTreeMap<String, f64>,
+    /// What the engine's median has to be as a multiple of nginx's in the same run, by figure.
+    #[serde(default)]
+    pub nginx: BTreeMap<String, f64>,
     /// Limits in the table's own swarm, by figure, to scale targets with in another one.
     #[serde(default)]
     pub limits: BTreeMap<String, f64>,

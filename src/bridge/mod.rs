@@ -5,6 +5,8 @@
 //! libtorrent's network thread.
 
 mod ffi;
+#[cfg(test)]
+mod tests;
 mod tuning;
 
 use std::net::SocketAddr;

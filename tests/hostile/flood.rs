@@ -18,7 +18,7 @@ use super::{alone, attack_seconds};
 /// The honest peer's line, in bytes per second.
 const RATE: u64 = 3_000_000;
 /// Most memory that an attack may take: libtorrent's own queues and ours, some tens of megabytes at the worst.
-const MEMORY: u64 = 200 << 20;
+const MEMORY: u64 = 100 << 20;
 const BLOCK: u32 = 16 * 1024;
 
 /// What an attacker knows, and how often it did its worst.

@@ -3,6 +3,11 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use vozduxan::abi::*;
@@ -204,21 +209,43 @@ fn text(array: &[c_char]) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-/// Resident memory of this process at its highest since [`Peak::start`].
+/// Memory of this process that no file stands behind, at its highest since [`Peak::start`]. The kernel keeps a peak of
+/// all that is resident (VmHWM), which is no measure here: the swarm's peers map the files that they serve.
 pub struct Peak {
     before: u64,
+    highest: Arc<AtomicU64>,
+    over: Option<mpsc::Sender<()>>,
+    sampler: Option<thread::JoinHandle<()>>,
 }
 
 impl Peak {
-    /// Forgets earlier peaks (proc(5), clear_refs).
+    /// Looks a hundred times a second from now on.
     pub fn start() -> Self {
-        std::fs::write("/proc/self/clear_refs", "5").expect("Linux lets a process reset its own peak");
-        Self { before: status_kb("VmRSS:") }
+        let before = status_kb("RssAnon:");
+        let highest = Arc::new(AtomicU64::new(before));
+        let (over, ended) = mpsc::channel();
+        let seen = Arc::clone(&highest);
+        let sampler = thread::spawn(move || {
+            while ended.recv_timeout(Duration::from_millis(10)) == Err(RecvTimeoutError::Timeout) {
+                seen.fetch_max(status_kb("RssAnon:"), Ordering::Relaxed);
+            }
+        });
+        Self { before, highest, over: Some(over), sampler: Some(sampler) }
     }
 
     /// Bytes above where it started.
     pub fn grown(&self) -> u64 {
-        status_kb("VmHWM:").saturating_sub(self.before) * 1024
+        self.highest.fetch_max(status_kb("RssAnon:"), Ordering::Relaxed);
+        self.highest.load(Ordering::Relaxed).saturating_sub(self.before) * 1024
+    }
+}
+
+impl Drop for Peak {
+    fn drop(&mut self) {
+        self.over = None;
+        if let Some(sampler) = self.sampler.take() {
+            sampler.join().expect("sampling does not panic");
+        }
     }
 }
 

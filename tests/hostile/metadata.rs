@@ -12,7 +12,7 @@ use super::alone;
 use super::host::{Host, Peak};
 use super::make::{File, Made, v1};
 
-const MEMORY: u64 = 200 << 20;
+const MEMORY: u64 = 100 << 20;
 
 /// An album of so many files; 600 are more than one piece of metadata, so that its size matters.
 fn album(files: usize) -> Made {

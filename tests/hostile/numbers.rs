@@ -16,7 +16,7 @@ const PIECE: u32 = 16 * 1024;
 /// Longest any one refusal may take. It takes milliseconds; this is for a busy machine.
 const PROMPT: Duration = Duration::from_secs(20);
 /// Most memory that the largest hostile torrent may take: libtorrent's and ours for 20,000 files are some tens.
-const MEMORY: u64 = 400 << 20;
+const MEMORY: u64 = 100 << 20;
 
 fn plain() -> Made {
     v1(b"album", &[File::new(&["a.mp3"], LEN), File::new(&["b.mp3"], LEN)], PIECE)

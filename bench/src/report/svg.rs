@@ -180,7 +180,7 @@ mod tests {
         let curve = Some(Curves { got: vec![(0.0, 0.0), (0.2, 5e5)], limit: vec![(0.0, 0.0), (0.1, 5e5)] });
         let sample = Sample { figures: vec![Figure::limited("first", 0.2, 0.1)], curve };
         let candidate = CandidateResult::new(&row, false, Candidate::Engine, vec![Ok(sample)]);
-        RowResult { row, candidates: vec![candidate] }
+        RowResult::new(row, vec![candidate])
     }
 
     #[test]

@@ -53,8 +53,11 @@ fn line(result: &CandidateResult, name: &str) -> Option<String> {
         (_, Some(false)) => "MISSED",
         (_, None) => "",
     };
+    let beside = figure.beside.map_or_else(String::new, |beside| {
+        format!(", {} of nginx's (target {})", digits(beside.times), digits(beside.target))
+    });
     let line = format!(
-        "{:<10} {:>10}  {range:<22} {:>10} {ratio:>7} {:>10}  {verdict}",
+        "{:<10} {:>10}  {range:<22} {:>10} {ratio:>7} {:>10}  {verdict}{beside}",
         result.candidate.name(),
         show(figure.summary.median),
         shown(figure.limit),
@@ -113,21 +116,16 @@ mod tests {
     fn a_row_names_itself_once_and_failures_are_told() {
         let row = rows::table().unwrap().swap_remove(0);
         let sample = |value| Ok(vec![Figure::limited("first", value, 0.1)].into());
-        let result = RowResult {
-            candidates: vec![
-                CandidateResult::new(&row, false, Candidate::Engine, vec![sample(0.3)]),
-                CandidateResult::new(
-                    &row,
-                    false,
-                    Candidate::Naive,
-                    vec![sample(0.05), Err("no peers".into())],
-                ),
-            ],
-            row,
-        };
+        let candidates = vec![
+            CandidateResult::new(&row, false, Candidate::Engine, vec![sample(0.3)]),
+            CandidateResult::new(&row, false, Candidate::Naive, vec![sample(0.05), Err("no peers".into())]),
+            CandidateResult::new(&row, false, Candidate::Nginx, vec![sample(0.2)]),
+        ];
+        let row = rows::Row { nginx: [("first".to_owned(), 2.0)].into(), ..row };
+        let result = RowResult::new(row, candidates);
         let text = lines(&result);
         assert_eq!(text.matches("start1").count(), 1, "{text}");
-        for part in ["MISSED", "LIMIT WRONG", "FAILED: no peers", "300 ms"] {
+        for part in ["MISSED", "LIMIT WRONG", "FAILED: no peers", "300 ms", "1.50 of nginx's (target 2)"] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
