@@ -96,7 +96,7 @@ impl Picker {
                 continue;
             };
             let peer = self.peers.get_mut(&id).expect("ready holds known peers");
-            peer.asked(Ask { piece, block, at: now });
+            peer.asked(Ask::new(piece, block, now));
             out.push(Command::Request { peer: id, piece, block });
             let peer = &self.peers[&id];
             if self.room(peer, &look) == 0 {

@@ -55,7 +55,7 @@ impl Copies {
         for peer in peers.values().filter(|_| !at_risk.is_empty()) {
             for (ahead, ask) in peer.asks().iter().enumerate() {
                 let Some((at, due)) = at_risk.get(&ask.piece) else { continue };
-                let expected = peer.expected(ahead, now);
+                let expected = peer.answers_in(ahead, now);
                 let entry = soonest.entry((*at, ask.piece, ask.block)).or_insert((expected, *due));
                 entry.0 = entry.0.min(expected);
             }

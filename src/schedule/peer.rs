@@ -45,6 +45,16 @@ pub struct Ask {
     pub block: u32,
     /// When it was sent.
     pub at: Duration,
+    /// Since when the peer has answered a request that was sent after this one.
+    pub passed: Option<Duration>,
+}
+
+impl Ask {
+    /// A request that is sent now.
+    #[must_use]
+    pub fn new(piece: u32, block: u32, at: Duration) -> Self {
+        Self { piece, block, at, passed: None }
+    }
 }
 
 /// See the module.
@@ -323,6 +333,9 @@ impl Peer {
         // the other answer may still come.
         let ghost = self.ghosts.iter().any(|ghost| (ghost.0, ghost.1) == (piece, block));
         let ask_at = ask.filter(|_| !ghost).map(|ask| ask.at);
+        for left in self.asks.iter_mut().filter(|left| ask_at.is_some_and(|at| left.at < at)) {
+            left.passed.get_or_insert(now);
+        }
         if ask.is_none() {
             self.lay_ghost(piece, block);
         }
@@ -364,6 +377,22 @@ impl Peer {
         self.expected(self.load(), now)
     }
 
+    /// Seconds until the block of an outstanding request is here; the request's number as in [`Self::asks`].
+    #[must_use]
+    pub fn answers_in(&self, number: usize, now: Duration) -> f64 {
+        // Peers answer in order, by and large. What was passed over may take as long again, or never come.
+        let passed = self.asks.get(number).and_then(|ask| ask.passed);
+        let again = passed.map_or(0.0, |since| now.saturating_sub(since).as_secs_f64());
+        self.expected(number, now).max(again)
+    }
+
+    /// Requests that the peer has passed over for so long that they may as well be asked anew.
+    pub fn passed_over(&self, now: Duration) -> Vec<Ask> {
+        let patience = self.patience();
+        let is_over = |since: Duration| now.saturating_sub(since).as_secs_f64() > patience;
+        self.asks.iter().filter(|ask| ask.passed.is_some_and(is_over)).copied().collect()
+    }
+
     /// Seconds until a block is here that was asked for behind `ahead` others.
     #[must_use]
     pub fn expected(&self, ahead: usize, now: Duration) -> f64 {
@@ -390,8 +419,12 @@ impl Peer {
     /// Whether the peer should be worked around: it owes something and gives nothing.
     #[must_use]
     pub fn is_stalled(&self, now: Duration) -> bool {
-        let patience = STALL + 4.0 * self.pace.trip() + 3.0 * self.pace.block_time();
-        !self.asks.is_empty() && self.silence(now).as_secs_f64() > patience.min(STALL_MAX)
+        !self.asks.is_empty() && self.silence(now).as_secs_f64() > self.patience()
+    }
+
+    /// Seconds without an answer after which a peer is worked around.
+    fn patience(&self) -> f64 {
+        (STALL + 4.0 * self.pace.trip() + 3.0 * self.pace.block_time()).min(STALL_MAX)
     }
 
     /// Whether the peer let a block be late and has given nothing since: one request is enough to see that it lives.

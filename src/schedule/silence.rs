@@ -36,6 +36,16 @@ impl Picker {
                     self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
                 }
                 returned.push((*id, asks));
+            } else {
+                // It answers, but not these: a choke that said nothing of them, or a peer that wants to be waited for.
+                let asks = peer.passed_over(now);
+                for ask in &asks {
+                    peer.recall(ask.piece, ask.block, now);
+                    self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
+                }
+                if !asks.is_empty() {
+                    returned.push((*id, asks));
+                }
             }
         }
         for (id, asks) in returned {

@@ -41,6 +41,8 @@ pub struct Line {
     pub seed: u64,
     /// Every n-th request is refused; 0: none.
     pub reject: u32,
+    /// Requests that are not answered at all: the first of them, and every how many from there on.
+    pub skip: Option<(u64, u64)>,
     /// Serves for this many seconds, then chokes for as many.
     pub choke_cycle: Option<f64>,
     /// Chokes this long after its first unchoke, as libtorrent's seeders do whose look for whom to serve falls between
@@ -73,6 +75,7 @@ impl Line {
             corrupt: 0,
             seed: 0,
             reject: 0,
+            skip: None,
             choke_cycle: None,
             choke_at_first: None,
             answers_all: true,

@@ -54,6 +54,37 @@ fn refusals_are_worked_around() {
     assert!(world.requests < 20_000_000 / 16_384 * 2, "{} requests", world.requests);
 }
 
+/// A fast peer that leaves requests out and goes on with the next: each is one block of a piece that somebody hears.
+#[test]
+fn what_a_busy_peer_leaves_out_is_asked_of_another() {
+    let swarms = [(1.2e6, 400e3, 0.04), (4e6, 400e3, 0.1), (600e3, 200e3, 0.02)];
+    for ((fast, slow, round_trip), every) in swarms.into_iter().flat_map(|swarm| [(swarm, 16), (swarm, 200)])
+    {
+        let mut lines = vec![Line::new(fast, round_trip), Line::new(slow, round_trip)];
+        lines[0].skip = Some((3, every));
+        let mut world = World::new(256 * 1024, 20 * MB, lines);
+        let (took, limit) = start(&mut world);
+        // Known to be left out once a later request is answered; then as long again, and the other one's round trip.
+        assert!(took < limit + 0.4 + 4.0 * round_trip, "took {took:.2}, limit {limit:.2}");
+        let stalled = world.play(&(0..20 * MB), 0, 60.0, MUSIC, &[]);
+        assert!(stalled < 0.5, "{fast}, {slow}: stalled for {stalled:.2} s");
+        assert!(world.waste() < 1.1, "waste {:.3}", world.waste());
+    }
+}
+
+/// The same when nobody else is there: it has to be asked again.
+#[test]
+fn what_the_only_peer_leaves_out_is_asked_again() {
+    for answers_all in [true, false] {
+        let mut line = Line::new(1e6, 0.05);
+        (line.skip, line.answers_all) = (Some((3, 50)), answers_all);
+        let mut world = World::new(256 * 1024, 20 * MB, vec![line]);
+        let stalled = world.play(&(0..20 * MB), 0, 60.0, MUSIC, &[]);
+        assert!(stalled < 4.0, "stalled for {stalled:.2} s");
+        assert!(world.run(100.0, World::is_whole) < 100.0, "not whole");
+    }
+}
+
 #[test]
 fn peers_without_all_pieces_are_used_for_what_they_have() {
     for piece_len in [16 << 10, 256 << 10] {

@@ -362,6 +362,12 @@ impl<C: Chooser> World<C> {
             self.at(now + half, What::Reject(id, piece, block));
             return;
         }
+        if line
+            .skip
+            .is_some_and(|(first, every)| line.heard >= first && (line.heard - first).is_multiple_of(every))
+        {
+            return;
+        }
         line.queue.push_back((piece, block));
         self.serve(id);
     }

@@ -17,7 +17,7 @@ fn run(rate: f64, rtt: (f64, f64), blocks: u32) -> usize {
     for i in 0..blocks {
         let rtt = if i < blocks / 2 { rtt.0 } else { rtt.1 };
         while peer.asks().len() < peer.depth(1) {
-            peer.asked(Ask { piece: 0, block: next, at: Duration::from_secs_f64(now) });
+            peer.asked(Ask::new(0, next, Duration::from_secs_f64(now)));
             free_at = free_at.max(now + rtt / 2.0) + f64::from(BLOCK_LEN) / rate;
             on_the_line.push_back((free_at + rtt / 2.0, next));
             next += 1;
@@ -64,7 +64,7 @@ fn unknown_peers_share_the_first_blocks() {
 #[test]
 fn silence_lowers_the_believed_rate() {
     let mut peer = Peer::new(ms(0));
-    peer.asked(Ask { piece: 0, block: 0, at: ms(0) });
+    peer.asked(Ask::new(0, 0, ms(0)));
     assert!(peer.rate(ms(50)) > 200_000.0);
     assert!(peer.rate(ms(4000)) < 5000.0);
     assert!(peer.expected(0, ms(4000)) > 3.0, "what is overdue stays overdue");
@@ -74,7 +74,7 @@ fn silence_lowers_the_believed_rate() {
 fn a_slow_peer_is_known_after_its_second_block() {
     let mut peer = Peer::new(ms(0));
     for block in 0..4 {
-        peer.asked(Ask { piece: 0, block, at: ms(0) });
+        peer.asked(Ask::new(0, block, ms(0)));
     }
     peer.arrived(0, 0, BLOCK_LEN, ms(5500));
     assert!(peer.rate(ms(5500)) < 7000.0, "one late block must not be praised");
@@ -87,20 +87,20 @@ fn a_slow_peer_is_known_after_its_second_block() {
 fn a_block_cancelled_and_asked_again_says_nothing_about_the_delay() {
     let mut peer = Peer::new(ms(0));
     for block in 0..3 {
-        peer.asked(Ask { piece: 0, block, at: ms(0) });
+        peer.asked(Ask::new(0, block, ms(0)));
         peer.arrived(0, block, BLOCK_LEN, ms(60 + 10 * u64::from(block)));
     }
     let trip = peer.round_trip();
-    peer.asked(Ask { piece: 0, block: 3, at: ms(100) });
+    peer.asked(Ask::new(0, 3, ms(100)));
     assert!(peer.recall(0, 3, ms(150)));
-    peer.asked(Ask { piece: 0, block: 3, at: ms(155) });
+    peer.asked(Ask::new(0, 3, ms(155)));
     // The cancel came too late: this answers the first request.
     assert!(peer.arrived(0, 3, BLOCK_LEN, ms(160)));
     assert!(peer.round_trip() >= trip * 0.9, "{} after {trip}", peer.round_trip());
     // And the other way round: a REJECT of what was cancelled takes nothing back.
-    peer.asked(Ask { piece: 0, block: 4, at: ms(200) });
+    peer.asked(Ask::new(0, 4, ms(200)));
     peer.recall(0, 4, ms(210));
-    peer.asked(Ask { piece: 0, block: 4, at: ms(220) });
+    peer.asked(Ask::new(0, 4, ms(220)));
     assert!(!peer.forget(0, 4) && peer.asks().len() == 1);
     assert!(peer.forget(0, 4) && peer.asks().is_empty());
 }
@@ -120,7 +120,7 @@ fn who_chokes_is_not_late() {
     for answers_all in [false, true] {
         let mut peer = Peer::new(ms(0));
         (peer.choked, peer.answers_all) = (false, answers_all);
-        peer.asked(Ask { piece: 0, block: 0, at: ms(0) });
+        peer.asked(Ask::new(0, 0, ms(0)));
         assert!(peer.recall(0, 0, ms(3000)) && peer.is_owing());
         assert!(peer.choke().is_empty());
         assert_eq!(peer.silence(ms(60_000)), ms(0), "it would be dropped for choking");
