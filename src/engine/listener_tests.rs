@@ -7,7 +7,8 @@ use super::*;
 use crate::engine::availability::Availability;
 use crate::engine::inbox::Inbox;
 use crate::engine::streams::{NewStream, Streams, TorrentShared};
-use crate::http::ReadKind;
+use crate::engine::transfer::Gate;
+use crate::http::{ReadKind, Source};
 use crate::media::MediaType;
 use crate::schedule::bits::Bits;
 use crate::schedule::layout::Layout;
@@ -23,6 +24,12 @@ const LEN: u64 = 8_000_000;
 
 /// A stream of which nothing is here.
 fn listener(name: &str, main_serial: u64) -> (Scratch, Listener) {
+    let (folder, _, listener) = listener_of(name, main_serial, 60 * u64::from(PIECE));
+    (folder, listener)
+}
+
+/// The same with all streams, which are this one, and so much planned ahead of playback.
+fn listener_of(name: &str, main_serial: u64, window_len: u64) -> (Scratch, Streams, Listener) {
     let folder = Scratch::new();
     let store = Store::open(&folder).expect("storage");
     let home = store.home(InfoHash([7; 20]), name).expect("a home");
@@ -35,7 +42,8 @@ fn listener(name: &str, main_serial: u64) -> (Scratch, Listener) {
         peers: 0.into(),
     };
     let media = MediaType::by_name(name).expect("audio");
-    let stream = Streams::new(Arc::new(Inbox::default()))
+    let streams = Streams::new(Arc::new(Inbox::default()));
+    let stream = streams
         .open(NewStream {
             torrent: Arc::new(torrent),
             file: FileIndex(0),
@@ -43,10 +51,10 @@ fn listener(name: &str, main_serial: u64) -> (Scratch, Listener) {
             data: Arc::new(store.data_file(&home, name).expect("a name")),
             mime: media.mime,
             main_serial,
-            window_len: 60 * u64::from(PIECE),
+            window_len,
         })
         .expect("a token");
-    (folder, Listener::new(stream, Head::new(media, LEN)))
+    (folder, streams, Listener::new(stream, Head::new(media, LEN)))
 }
 
 /// The first bytes of an M4A whose index is at its end.
@@ -178,4 +186,73 @@ fn who_reads_faster_than_it_plays_does_not_wait() {
     // Even so it is what its host plays; and while only the necessary is fetched, it goes on.
     listener.stream.main_serial.store(0, Ordering::Relaxed);
     assert_eq!(listener.spare_demands(1, Duration::ZERO).len(), 1);
+}
+
+/// Positions of a host that reports them once a second, while a reader with a large buffer is far ahead of them.
+#[test]
+fn playback_that_goes_on_ends_no_transfer_and_a_jump_does() {
+    let (_folder, _, listener) = listener_of("a.mp3", 1, 1_000_000);
+    let stream = &listener.stream;
+    let reader = |from: u64, sent: u64| {
+        let transfer = Arc::new(Transfer::new(from..LEN, ReadKind::OpenEnded));
+        transfer.advance(sent);
+        stream.add(Arc::clone(&transfer), Instant::now());
+        transfer
+    };
+    let at = |position: u64| i64::try_from(position).expect("small");
+    // The first that is reported: somewhere in what was read.
+    let far = reader(0, 7_000_000);
+    for position in [100_000, 140_000, 180_000, 1_100_000] {
+        stream.notify(at(position));
+        assert!(far.ended().is_none(), "playback went on to {position}");
+    }
+    // Hosts that compute bytes from time correct themselves.
+    stream.notify(1_090_000);
+    assert!(far.ended().is_none());
+    // Back, by more than that: the reader is far from what is wanted now.
+    stream.notify(0);
+    assert!(far.ended().is_some());
+    stream.remove(&far);
+    // Forward, beyond all that was planned for. Who reads there goes on, who has sent almost nothing too.
+    let (near, young) = (reader(4_000_000, 100_000), reader(1_500_000, 1000));
+    let old = reader(0, 1_200_000);
+    stream.notify(4_050_000);
+    assert!(near.ended().is_none() && young.ended().is_none());
+    assert!(old.ended().is_some());
+}
+
+/// The first place that a host reports is no jump for whoever is about to read it, or has; for the others it is.
+#[test]
+fn the_first_position_ends_only_transfers_that_are_elsewhere() {
+    let (_folder, _, listener) = listener_of("a.mp3", 1, 1_000_000);
+    let stream = &listener.stream;
+    let reader = |from: u64, sent: u64| {
+        let transfer = Arc::new(Transfer::new(from..LEN, ReadKind::OpenEnded));
+        transfer.advance(sent);
+        stream.add(Arc::clone(&transfer), Instant::now());
+        transfer
+    };
+    let [has_it, will, behind_it, far_before] =
+        [reader(0, 7_000_000), reader(3_000_000, 900_000), reader(6_500_000, 50_000), reader(0, 50_000)];
+    stream.notify(4_000_000);
+    assert!(has_it.ended().is_none() && will.ended().is_none());
+    assert!(behind_it.ended().is_some() && far_before.ended().is_some());
+}
+
+#[test]
+fn a_piece_that_comes_before_the_first_look_leaves_nobody_waiting() {
+    let (_folder, streams, listener) = listener_of("a.mp3", 1, LEN);
+    let stream = &listener.stream;
+    std::fs::create_dir_all(stream.data.path().parent().expect("a folder")).expect("a folder");
+    std::fs::write(stream.data.path(), vec![7; PIECE as usize]).expect("a file");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let gate = Gate { streams: Arc::new(streams), runtime: runtime.handle().clone(), frames: Arc::default() };
+    let media = gate.open(&stream.token).expect("the stream");
+    let reader = media.reader(0..LEN, ReadKind::OpenEnded);
+    let [transfer] = <[_; 1]>::try_from(stream.transfers()).ok().expect("one");
+    assert!(transfer.is_blocked(), "its piece is not here");
+    stream.torrent.availability.insert(1);
+    let (_reader, bytes) = runtime.block_on(reader.next());
+    assert!(!bytes.expect("it is here").is_empty());
+    assert!(!transfer.is_blocked());
 }

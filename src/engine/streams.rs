@@ -72,6 +72,8 @@ const HEAD_ZONE: u64 = 256 * 1024;
 const TAIL_ZONE: u64 = 1024 * 1024;
 /// A transfer that was cut before it sent this much would be fatal for Chromium ("Format error").
 const SPARED: u64 = 32 * 1024;
+/// Hosts that compute bytes from playing time correct themselves by some; a shorter way back is no jump.
+const STEP_BACK: u64 = 64 * 1024;
 /// A blocked transfer younger than this may be a parallel probe, not a leftover.
 const STALE_AFTER: Duration = Duration::from_secs(1);
 
@@ -103,19 +105,28 @@ impl Stream {
     pub fn notify(&self, position: i64) {
         let last = i64::try_from(self.len().saturating_sub(1)).unwrap_or(i64::MAX);
         let position = position.clamp(0, last);
-        self.notified.store(position, Ordering::Relaxed);
-        self.seek_to(u64::try_from(position).unwrap_or(0));
+        let last = self.notified.swap(position, Ordering::Relaxed);
+        self.seek_to(u64::try_from(position).unwrap_or(0), u64::try_from(last).ok());
         self.changed();
     }
 
-    /// A notified position outside what the transfers are about makes the old ones stale.
-    fn seek_to(&self, position: u64) {
-        let new_window = position..position.saturating_add(self.window_len);
+    /// A notified position that is a jump from the `last` one makes those transfers stale that are about other places.
+    /// Playback that goes on never does: whoever reads far ahead of it, into its own buffer and the system's, is read by it.
+    fn seek_to(&self, position: u64, last: Option<u64>) {
+        let window = |from: u64| from..from.saturating_add(self.window_len);
+        if let Some(last) = last
+            && (last.saturating_sub(STEP_BACK)..window(last).end).contains(&position)
+        {
+            return;
+        }
         let stale = |t: &Transfer| {
-            t.is_open_ended() && t.sent() >= SPARED && {
-                let at = t.position();
-                !new_window.contains(&at) && !(at..at.saturating_add(self.window_len)).contains(&position)
-            }
+            // The first position: playback may be anywhere in what was read.
+            let about =
+                if last.is_some() { window(t.position()) } else { t.start()..window(t.position()).end };
+            t.is_open_ended()
+                && t.sent() >= SPARED
+                && !window(position).contains(&t.position())
+                && !about.contains(&position)
         };
         self.cut_if(&stale);
     }

@@ -92,6 +92,11 @@ impl Transfer {
         self.kind == ReadKind::OpenEnded
     }
 
+    /// Its first byte.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
     /// The next byte of the file that it will hand over.
     pub fn position(&self) -> u64 {
         self.position.load(Ordering::Relaxed)
@@ -146,7 +151,8 @@ impl Transfer {
         });
     }
 
-    fn ended(&self) -> Option<Cut> {
+    /// Whether it was ended from outside, and why.
+    pub fn ended(&self) -> Option<Cut> {
         self.ending.reason().map(cut)
     }
 
@@ -284,6 +290,10 @@ impl FileReader {
             self.stream.changed();
             generation = availability.generation();
             end = availability.readable_end(at, limit);
+        } else if transfer.is_blocked() {
+            // It waited when it was asked for, and what it waited for came before this first look.
+            transfer.set_blocked(false);
+            self.stream.changed();
         }
         if end == at {
             // Taken back between the wake-up and the look: the next call waits again.

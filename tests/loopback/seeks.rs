@@ -73,6 +73,24 @@ fn a_notified_jump_ends_a_transfer_that_is_far_away() {
     same_as_source(&stage.swarm, 0, 6_000_000, &get(port, &path, Some("bytes=6000000-")).take(50_000));
 }
 
+/// A player reads far ahead into its buffer, and its host reports what is heard. No jump, nothing to end.
+#[test]
+fn reported_playback_spares_a_player_that_reads_far_ahead() {
+    let folders = [Folder::new(), Folder::new()];
+    let swarm = swarm(&folders[0], Kind::V1, 64, Album::flac(1, 8_000_000), &[peer(8_000_000, 10)]);
+    let host = Host::start_with(&folders[1], "[stream]\nlookahead_pieces = 20");
+    let stream = host.prepare_torrent(&swarm, swarm.files()[0].index);
+    let mut answer = get(host.session.http_port(), &host.path(&stream), Some("bytes=0-"));
+    let mut bytes = answer.take(5_000_000);
+    for second in 0..20 {
+        host.session.notify_position(&stream.token, second * 100_000);
+        bytes.extend(answer.take(100_000));
+    }
+    bytes.extend(answer.rest());
+    assert_eq!(bytes.len() as u64, stream.file_len);
+    same_as_source(&swarm, 0, 0, &bytes);
+}
+
 #[test]
 fn release_ends_a_transfer_at_once() {
     let (stage, mut old) = silent_stage();
