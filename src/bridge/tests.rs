@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{AddOptions, Bridge, EventKind, Network, Proxy};
+use super::{AddOptions, Bridge, EventKind, Network};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -12,20 +12,7 @@ const QUIET: Duration = Duration::from_millis(50);
 
 /// A session that only this process can reach, its first events taken.
 fn bridge() -> Bridge {
-    let network = Network {
-        listen_interfaces: "127.0.0.1:0".into(),
-        upload_limit: 0,
-        download_limit: 0,
-        connections_limit: 10,
-        encryption: 1,
-        dht: false,
-        dht_bootstrap_nodes: String::new(),
-        lsd: false,
-        upnp: false,
-        utp: false,
-        proxy: Proxy::default(),
-    };
-    Bridge::start(&network, Vec::new(), true).expect("libtorrent starts")
+    Bridge::start(&Network::unreachable(), Vec::new(), true).expect("libtorrent starts")
 }
 
 /// Adds a torrent that nobody has and takes it away again: libtorrent's thread reports its end.

@@ -48,6 +48,26 @@ pub struct Network {
     pub proxy: Proxy,
 }
 
+#[cfg(test)]
+impl Network {
+    /// One that only this process reaches, for tests that need no peers.
+    pub fn unreachable() -> Self {
+        Self {
+            listen_interfaces: "127.0.0.1:0".into(),
+            upload_limit: 0,
+            download_limit: 0,
+            connections_limit: 10,
+            encryption: 1,
+            dht: false,
+            dht_bootstrap_nodes: String::new(),
+            lsd: false,
+            upnp: false,
+            utp: false,
+            proxy: Proxy::default(),
+        }
+    }
+}
+
 /// Bits of libtorrent's alert categories that are read: error, storage, tracker, status, DHT.
 const ALERTS: i32 = (1 << 0) | (1 << 3) | (1 << 4) | (1 << 6) | (1 << 10);
 

@@ -208,7 +208,12 @@ impl Engine {
         }
         let begun = job.metadata_at.max(torrent.checked_at).unwrap_or(job.prepare.called);
         let waited = now.saturating_sub(job.prepare.called);
-        if job.prepare.role == Role::Background && job.stream.is_some() && waited > BACKGROUND_LIMIT {
+        if job.prepare.role == Role::Background
+            && let Some(stream) = &job.stream
+            && waited > BACKGROUND_LIMIT
+        {
+            // When it is played later there is no second prepare to say so.
+            torrent.listeners.iter_mut().filter(|l| l.stream.id == stream.id).for_each(|l| l.ready = true);
             return Step::Done(Ok(()));
         }
         let rate = torrent.meter.rate(now);

@@ -67,7 +67,8 @@ impl Verdicts {
     ) {
         let Some(bytes) = event.bytes.as_ref() else { return };
         let kept = event.kind == EventKind::BlockKept;
-        if self.level == Level::Off && !kept {
+        // A piece that was found right stands: its late copies have no verdict to come, and would be kept for ever.
+        if (self.level == Level::Off && !kept) || picker.have().contains(event.piece) {
             return;
         }
         if kept && self.level == Level::Copy {
@@ -179,5 +180,42 @@ impl Verdicts {
             let command = bridge::Command { kind, peer: 0, piece: 0, offset: level as u32, length: 0 };
             bridge.command(torrent, &[command]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cxx::CxxVector;
+
+    use super::*;
+    use crate::bridge::Network;
+    use crate::schedule::bits::Bits;
+    use crate::schedule::plan::Windows;
+
+    const PIECE: u32 = 64 * 1024;
+
+    /// A block as the bridge reports it.
+    fn block(piece: u32) -> Event {
+        let mut bytes = CxxVector::new();
+        (0..BLOCK_LEN).for_each(|_| bytes.pin_mut().push(7));
+        let (kind, text) = (EventKind::BlockKept, String::new());
+        Event { kind, torrent: 1, peer: 1, piece, offset: 0, length: BLOCK_LEN, data: vec![], bytes, text }
+    }
+
+    #[test]
+    fn late_copies_of_a_piece_that_is_right_are_not_kept() {
+        let bridge = Bridge::start(&Network::unreachable(), Vec::new(), true).expect("libtorrent");
+        let layout = Layout::new(PIECE, 4 * u64::from(PIECE)).expect("a torrent");
+        let mut picker = Picker::new(Windows::default());
+        let mut have = Bits::none(layout.pieces());
+        have.insert(2);
+        picker.begin(layout.clone(), have);
+        let mut verdicts = Verdicts::default();
+        for piece in [2, 3] {
+            verdicts.block(&bridge, 1, &layout, &mut picker, &block(piece), Duration::ZERO);
+        }
+        assert!(verdicts.evidence.copy(2, 0).is_none(), "it is right already");
+        assert!(verdicts.evidence.copy(3, 0).is_some(), "it has no verdict yet");
+        assert_eq!(verdicts.evidence.bytes(), u64::from(BLOCK_LEN));
     }
 }
