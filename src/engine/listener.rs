@@ -159,9 +159,12 @@ impl Listener {
         let reads = !self.waited(|_| false).is_empty();
         let is_awake = self.is_awake(position, reads || !wanted.is_empty(), newest, now);
         let (clock, music) = (Instant::now(), self.head.music());
-        // What follows playback's place comes in its turn. A reader elsewhere, of a tag or an index, plays nothing.
+        // What follows playback's place comes in its turn, also beyond the window to who has read from that place on. A
+        // reader elsewhere, of a tag or an index, plays nothing.
         let window = position..position.saturating_add(self.stream.window_len);
-        wanted.extend(self.waited(|t| window.contains(&t.position()) && t.in_hand(music, clock) > COMFORT));
+        let plays =
+            |t: &Transfer| window.contains(&t.position()) || (t.start()..t.position()).contains(&position);
+        wanted.extend(self.waited(|t| plays(t) && t.in_hand(music, clock) > COMFORT));
         Demand {
             rank: if self.is_main() && is_awake { Rank::Main } else { Rank::Background },
             file: self.stream.span.clone(),

@@ -221,6 +221,24 @@ fn playback_that_goes_on_ends_no_transfer_and_a_jump_does() {
     assert!(old.ended().is_some());
 }
 
+/// A player's buffer may be larger than all that is planned ahead of what is heard.
+#[test]
+fn who_has_playbacks_place_behind_it_does_not_wait_however_far_ahead_it_is() {
+    let (_folder, _, mut listener) = listener_of("a.mp3", 1, 1_000_000);
+    let transfer = Arc::new(Transfer::new(0..LEN, ReadKind::OpenEnded));
+    transfer.advance(5_000_000);
+    transfer.set_blocked(true);
+    listener.stream.add(Arc::clone(&transfer), Instant::now());
+    listener.stream.notify(1_000_000);
+    assert_eq!(listener.demand(1, Duration::ZERO).now, []);
+    // Another one, that has read none of what is heard now, waits.
+    let other = Arc::new(Transfer::new(2_500_000..LEN, ReadKind::OpenEnded));
+    other.advance(2_000_000);
+    other.set_blocked(true);
+    listener.stream.add(other, Instant::now());
+    assert_eq!(listener.demand(1, Duration::ZERO).now.len(), 1);
+}
+
 /// The first place that a host reports is no jump for whoever is about to read it, or has; for the others it is.
 #[test]
 fn the_first_position_ends_only_transfers_that_are_elsewhere() {
