@@ -27,6 +27,15 @@ foreach(_name IN LISTS _names)
 endforeach()
 set(ENV{CC} "${C_COMPILER}")
 set(ENV{CXX} "${CXX_COMPILER}")
+# Flags for C++ are the user's too (checkers need them), but for link-time optimisation, which distributions ask for:
+# join.cmake would lose what is in such objects, or leave it for the host's linker to prefer to the machine code. Behind
+# the flags, because the cc crate puts them behind its own.
+string(REGEX REPLACE "[-.]" "_" _target_name "${TARGET}")
+foreach(_name CXXFLAGS CXXFLAGS_${TARGET} CXXFLAGS_${_target_name} TARGET_CXXFLAGS HOST_CXXFLAGS)
+  if(DEFINED ENV{${_name}} AND NOT SYSTEM STREQUAL "Windows")
+    set(ENV{${_name}} "$ENV{${_name}} -fno-lto")
+  endif()
+endforeach()
 if(LIBTORRENT_FLAGS)
   set(ENV{VOZDUXAN_LIBTORRENT_FLAGS} "${LIBTORRENT_FLAGS}")
 endif()

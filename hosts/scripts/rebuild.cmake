@@ -1,5 +1,5 @@
 # The library is built anew when one of its sources changes and only then, and its cargo gets a clean environment. The
-# cargo here is a script that writes down how it was started and hands out an archive with ten empty functions.
+# cargo here is a script that writes down how it was started and makes an archive of ten empty functions.
 #
 # In: SOURCE SCRATCH GENERATOR C_COMPILER AR
 cmake_minimum_required(VERSION 3.20)
@@ -12,18 +12,18 @@ foreach(name CMakeLists.txt Cargo.toml Cargo.lock build.rs cbindgen.toml vozduxa
   file(COPY "${SOURCE}/${name}" DESTINATION "${copy}")
 endforeach()
 file(STRINGS "${copy}/cmake/exports.txt" functions)
-list(TRANSFORM functions REPLACE "(.+)" "void \\1(void) {}" OUTPUT_VARIABLE lines)
+list(TRANSFORM functions REPLACE "(.+)" "extern \"C\" void \\1() {}" OUTPUT_VARIABLE lines)
 list(JOIN lines "\n" text)
-file(WRITE "${SCRATCH}/ten.c" "${text}\n")
-must("${C_COMPILER}" -ffunction-sections -c "${SCRATCH}/ten.c" -o "${SCRATCH}/ten.o")
-must("${AR}" rcs "${SCRATCH}/libvozduxan.a" "${SCRATCH}/ten.o")
+file(WRITE "${SCRATCH}/ten.cc" "${text}\n")
+# As the cc crate compiles the bridge: with its own flags first and the environment's behind them.
 file(WRITE "${SCRATCH}/cargo" "#!/bin/sh
 if [ \"$1\" = -vV ]; then echo 'host: here-unknown'; exit; fi
 echo started >>'${SCRATCH}/starts'
 printf '%s\\n' \"$@\" >'${SCRATCH}/arguments'
 env >'${SCRATCH}/environment'
 mkdir -p '${SCRATCH}/cargo-dir/here-unknown/debug'
-cp '${SCRATCH}/libvozduxan.a' '${SCRATCH}/cargo-dir/here-unknown/debug/'
+$CXX -ffunction-sections $CXXFLAGS -c '${SCRATCH}/ten.cc' -o '${SCRATCH}/ten.o' &&
+'${AR}' rcs '${SCRATCH}/cargo-dir/here-unknown/debug/libvozduxan.a' '${SCRATCH}/ten.o'
 ")
 file(CHMOD "${SCRATCH}/cargo" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 
@@ -38,6 +38,11 @@ set(ENV{RUSTFLAGS} "-C panic=abort")
 foreach(name CARGO_HOME CARGO_NET_OFFLINE CARGO_HTTP_PROXY CARGO_TERM_COLOR)
   set(ENV{${name}} "of-the-user")
   list(APPEND wanted ${name}=of-the-user)
+endforeach()
+# What distributions build their packages with.
+set(cxx_flags CXXFLAGS CXXFLAGS_here_unknown TARGET_CXXFLAGS HOST_CXXFLAGS)
+foreach(name IN LISTS cxx_flags)
+  set(ENV{${name}} "-O1 -flto=auto -ffat-lto-objects")
 endforeach()
 
 must(${CMAKE_COMMAND} -S "${copy}" -B "${SCRATCH}/build" -G "${GENERATOR}" "-DCMAKE_C_COMPILER=${C_COMPILER}"
@@ -67,6 +72,16 @@ foreach(line IN LISTS wanted ITEMS RUSTFLAGS= RUSTC_WRAPPER= RUSTC_WORKSPACE_WRA
     message(FATAL_ERROR "the library's cargo misses ${line}")
   endif()
 endforeach()
+foreach(name IN LISTS cxx_flags)
+  if(NOT "${name}=-O1 -flto=auto -ffat-lto-objects -fno-lto" IN_LIST environment)
+    message(FATAL_ERROR "the user's ${name} is not what it was with -fno-lto behind it")
+  endif()
+endforeach()
+file(READ "${SCRATCH}/build/vozduxan.o" object HEX)
+string(HEX ".gnu.lto_" lto)
+if(object MATCHES "${lto}")
+  message(FATAL_ERROR "vozduxan.o holds what a host's link-time optimisation would take instead of its machine code")
+endif()
 file(STRINGS "${SCRATCH}/arguments" arguments)
 foreach(argument --locked here-unknown "profile.dev.panic=\"unwind\"" "${SCRATCH}/cargo-dir")
   if(NOT "${argument}" IN_LIST arguments)
