@@ -223,7 +223,8 @@ VozduxanSession *vozduxan_session_create(const VozduxanConfig *config);
  * Ends a session: wakes every call that is blocked in it, cuts its HTTP transfers, saves its state, ends its threads.
  *
  * # Parameters
- * - `session`: the session; NULL or one that is already destroyed: nothing happens.
+ * - `session`: the session; NULL or one that is already destroyed: nothing happens. One that another thread is
+ *   destroying: waits until that is over, but inside a callback of the session it returns at once.
  *
  * # Memory and lifetimes
  * When the call has returned, no callback of the session runs on another thread and none will be called, so all

@@ -103,6 +103,12 @@ impl Logger {
         !matches!(self.inner.queue.try_send(line), Err(TrySendError::Full(_)))
     }
 
+    /// Whether this is called from inside the sink, on the logger's thread.
+    #[must_use]
+    pub fn is_delivering(&self) -> bool {
+        DELIVERS_FOR.get() == Arc::as_ptr(&self.inner.stop_by).addr()
+    }
+
     /// Delivers what is queued, for a second at most, and ends the thread. After this returns the sink is not called
     /// again. It waits for a sink that is running: the host may free what the sink uses next.
     ///
@@ -110,7 +116,7 @@ impl Logger {
     /// its own end: what is queued is dropped, no further line is delivered, and the thread ends when that call of
     /// the sink returns.
     pub fn stop(&self) {
-        if DELIVERS_FOR.get() == Arc::as_ptr(&self.inner.stop_by).addr() {
+        if self.is_delivering() {
             self.inner.stop_by.get_or_init(Instant::now);
             return;
         }

@@ -206,6 +206,9 @@ struct Ending {
     calls: AtomicUsize,
 }
 
+// SAFETY: as for `Host`.
+unsafe impl Sync for Ending {}
+
 unsafe extern "C" fn destroy_at_once(_: f32, _: *const c_char, ending: *mut c_void) {
     // SAFETY: the test passes an `Ending`.
     let ending = unsafe { &*ending.cast::<Ending>() };
@@ -272,4 +275,101 @@ fn the_log_callback_may_destroy_its_session() {
     assert_eq!(host.port(), 0);
     host.destroy();
     assert_eq!(watch.lines.load(Ordering::SeqCst), 1);
+}
+
+/// A log callback that is inside until it is let go, and then destroys what another thread is already destroying.
+struct Held {
+    session: AtomicUsize,
+    inside: AtomicBool,
+    leave: Mutex<Receiver<()>>,
+    left: AtomicBool,
+}
+
+unsafe extern "C" fn stay_inside(_: *const c_char, held: *mut c_void) {
+    // SAFETY: the test passes a `Held`.
+    let held = unsafe { &*held.cast::<Held>() };
+    if held.inside.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let _ = held.leave.lock().recv();
+    // SAFETY: any session is allowed.
+    unsafe {
+        vozduxan_session_destroy(std::ptr::without_provenance_mut(held.session.load(Ordering::SeqCst)))
+    };
+    held.left.store(true, Ordering::SeqCst);
+}
+
+#[test]
+fn a_second_destroy_waits_for_the_first_but_inside_a_callback() {
+    let (let_go, leave) = channel();
+    let held = Held {
+        session: AtomicUsize::new(0),
+        inside: AtomicBool::new(false),
+        leave: Mutex::new(leave),
+        left: AtomicBool::new(false),
+    };
+    // The port is impossible, so there is a line for sure.
+    let host = Host::logging("second", 70_000, Some(stay_inside), (&raw const held).cast_mut().cast());
+    held.session.store(host.session.addr(), Ordering::SeqCst);
+    while !held.inside.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| host.destroy());
+        while host.port() != 0 {
+            std::thread::yield_now();
+        }
+        let (returned, second) = channel();
+        let (host, held) = (&host, &held);
+        scope.spawn(move || {
+            host.destroy();
+            returned.send(held.left.load(Ordering::SeqCst)).unwrap();
+        });
+        let early = second.recv_timeout(Duration::from_millis(100));
+        let_go.send(()).unwrap();
+        assert!(early.is_err(), "the callback is still inside");
+        assert!(second.recv().unwrap());
+    });
+}
+
+unsafe extern "C" fn destroy_too(_: f32, _: *const c_char, ending: *mut c_void) {
+    // SAFETY: the test passes an `Ending`.
+    let ending = unsafe { &*ending.cast::<Ending>() };
+    ending.calls.fetch_add(1, Ordering::SeqCst);
+    // SAFETY: any session is allowed.
+    while unsafe { vozduxan_session_http_port(ending.session) } != 0 {
+        std::thread::yield_now();
+    }
+    // SAFETY: as above.
+    unsafe { vozduxan_session_destroy(ending.session) };
+}
+
+#[test]
+fn a_progress_callback_may_destroy_what_another_thread_is_destroying() {
+    let host = Host::new("progress-too");
+    let ending = Ending { session: host.session, calls: AtomicUsize::new(0) };
+    let (host, ending) = (&host, &ending);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let userdata = (&raw const *ending).cast_mut().cast();
+            // SAFETY: the magnet and the userdata live as long as the call.
+            unsafe {
+                vozduxan_stream_prepare(
+                    host.session,
+                    MAGNET.as_ptr(),
+                    null(),
+                    0,
+                    0,
+                    1,
+                    Some(destroy_too),
+                    userdata,
+                )
+            }
+        });
+        while ending.calls.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        host.destroy();
+    });
+    assert_eq!(ending.calls.load(Ordering::SeqCst), 1);
 }

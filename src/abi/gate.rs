@@ -30,6 +30,11 @@ impl Gate {
         call();
     }
 
+    /// Whether this thread is inside a call.
+    pub fn is_inside(&self) -> bool {
+        self.state.lock().inside.contains(&ThreadMark::this())
+    }
+
     /// Lets no call begin any more and waits for those inside on other threads. A call inside on this thread is the
     /// one that is closing the gate: it cannot be waited for.
     pub fn close(&self) {
@@ -99,7 +104,10 @@ mod tests {
     #[test]
     fn a_call_may_close_the_gate_it_is_inside_of() {
         let gate = Gate::default();
-        gate.pass(|| gate.pass(|| gate.close()));
-        assert!(gate.state.lock().inside.is_empty());
+        gate.pass(|| {
+            gate.pass(|| gate.close());
+            assert!(gate.is_inside());
+        });
+        assert!(!gate.is_inside() && gate.state.lock().inside.is_empty());
     }
 }

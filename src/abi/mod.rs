@@ -75,7 +75,8 @@ pub unsafe extern "C" fn vozduxan_session_create(config: *const VozduxanConfig) 
 /// Ends a session: wakes every call that is blocked in it, cuts its HTTP transfers, saves its state, ends its threads.
 ///
 /// # Parameters
-/// - `session`: the session; NULL or one that is already destroyed: nothing happens.
+/// - `session`: the session; NULL or one that is already destroyed: nothing happens. One that another thread is
+///   destroying: waits until that is over, but inside a callback of the session it returns at once.
 ///
 /// # Memory and lifetimes
 /// When the call has returned, no callback of the session runs on another thread and none will be called, so all
@@ -143,7 +144,7 @@ pub unsafe extern "C" fn vozduxan_stream_prepare(
         convert::stream_info(sessions::find(session).and_then(|live| {
             // SAFETY: the promises about `magnet` and `torrent_data` are this function's own demands.
             let input = unsafe { convert::input(magnet, torrent_data, torrent_len) }?;
-            let progress = Progress::new(progress_fn, userdata, &live.progress);
+            let progress = Progress::new(progress_fn, userdata, &live.callbacks.progress);
             let mut report = |fraction: f32, status: &str| progress.report(fraction, status);
             live.engine.prepare(input, file_idx, convert::role(is_main), &mut report)
         }))

@@ -9,7 +9,7 @@
 //! look up, insert or remove one entry.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -25,9 +25,29 @@ static OPEN: Tickets<Session> = Tickets::new();
 /// A session with what a host's callbacks need.
 pub(super) struct Live<S = Session> {
     pub(super) engine: Arc<S>,
+    pub(super) callbacks: Arc<Callbacks>,
+}
+
+/// Apart from the engine, so that who only waits for their end does not keep the engine's files and locks.
+pub(super) struct Callbacks {
     /// What progress callbacks pass through.
     pub(super) progress: Gate,
     log: Logger,
+    /// Set when the session is destroyed and none of them can be called any more.
+    over: OnceLock<()>,
+}
+
+impl Callbacks {
+    fn new(log: Logger) -> Arc<Self> {
+        Arc::new(Self { progress: Gate::default(), log, over: OnceLock::new() })
+    }
+
+    /// Waits until the session is destroyed, but not inside one of them: whoever destroys it waits for that one.
+    fn wait(&self) {
+        if !self.progress.is_inside() && !self.log.is_delivering() {
+            self.over.wait();
+        }
+    }
 }
 
 /// Starts a session. `remark`: a line to log first.
@@ -45,7 +65,7 @@ pub(super) fn open(
         log_line!(log, "{remark}");
     }
     match caught(|| Session::start(config, log.clone())).and_then(|started| started) {
-        Ok(engine) => Ok(OPEN.insert(Live { engine, progress: Gate::default(), log })),
+        Ok(engine) => Ok(OPEN.insert(Live { engine, callbacks: Callbacks::new(log) })),
         Err(error) => {
             log.stop();
             Err(error)
@@ -71,14 +91,24 @@ pub(super) fn find(session: *mut VozduxanSession) -> Result<Arc<Live>, Error> {
 /// Ends a session, if the pointer is one. When this returns, no callback of it runs on another thread and none will.
 ///
 /// Order: no new call finds it; the engine stops and wakes blocked calls; progress callbacks end; the log ends last,
-/// so that it tells of all that.
+/// so that it tells of all that. A second call meanwhile waits for the first.
 pub(super) fn close(session: *mut VozduxanSession) {
-    let Some(live) = OPEN.remove(session) else { return };
+    let Some(live) = OPEN.remove(session) else {
+        if let Some(callbacks) = OPEN.ending(session) {
+            callbacks.wait();
+        }
+        return;
+    };
+    let callbacks = Arc::clone(&live.callbacks);
     if let Err(error) = caught(|| live.engine.stop()) {
-        log_line!(live.log, "stopping failed: {error}");
+        log_line!(callbacks.log, "stopping failed: {error}");
     }
-    live.progress.close();
-    live.log.stop();
+    callbacks.progress.close();
+    callbacks.log.stop();
+    // Before the others return: what the engine holds is free for a new session then.
+    drop(live);
+    OPEN.forget(session);
+    let _ = callbacks.over.set(());
 }
 
 /// A table from tickets to sessions.
@@ -89,6 +119,8 @@ struct Tickets<S> {
 struct Table<S> {
     next: usize,
     live: BTreeMap<usize, Arc<Live<S>>>,
+    /// Being destroyed.
+    ending: BTreeMap<usize, Arc<Callbacks>>,
 }
 
 /// The first ticket: 2^44 where pointers have 64 bits. Far above small integers, below 2^47 as hosts that tag the
@@ -99,7 +131,7 @@ const STEP: usize = 16;
 
 impl<S> Tickets<S> {
     const fn new() -> Self {
-        Self { table: RwLock::new(Table { next: FIRST, live: BTreeMap::new() }) }
+        Self { table: RwLock::new(Table { next: FIRST, live: BTreeMap::new(), ending: BTreeMap::new() }) }
     }
 
     /// Tickets are never used twice: an old one stays invalid, whatever is created later.
@@ -115,9 +147,23 @@ impl<S> Tickets<S> {
         self.table.read().live.get(&ticket.addr()).map(Arc::clone)
     }
 
-    /// The entry leaves the lock before it is dropped: a session's drop may take long.
+    /// From now on the ticket finds nothing but its end. The entry leaves the lock before it is dropped: a session's
+    /// drop may take long.
     fn remove(&self, ticket: *mut VozduxanSession) -> Option<Arc<Live<S>>> {
-        self.table.write().live.remove(&ticket.addr())
+        let mut table = self.table.write();
+        let live = table.live.remove(&ticket.addr())?;
+        table.ending.insert(ticket.addr(), Arc::clone(&live.callbacks));
+        Some(live)
+    }
+
+    /// Of a session that was removed and is not forgotten yet.
+    fn ending(&self, ticket: *mut VozduxanSession) -> Option<Arc<Callbacks>> {
+        self.table.read().ending.get(&ticket.addr()).map(Arc::clone)
+    }
+
+    fn forget(&self, ticket: *mut VozduxanSession) {
+        // The lock is given back before the callbacks are dropped.
+        let _callbacks = self.table.write().ending.remove(&ticket.addr());
     }
 }
 
@@ -129,7 +175,7 @@ mod tests {
 
     fn live(name: &str) -> Live<String> {
         let log = Logger::start(Arc::new(Box::new(|_: &str| {}) as Sink)).unwrap();
-        Live { engine: Arc::new(name.to_owned()), progress: Gate::default(), log }
+        Live { engine: Arc::new(name.to_owned()), callbacks: Callbacks::new(log) }
     }
 
     #[test]
@@ -142,6 +188,9 @@ mod tests {
         assert_eq!(*tickets.remove(a).unwrap().engine, "a");
         assert!(tickets.find(a).is_none());
         assert!(tickets.remove(a).is_none());
+        assert!(tickets.ending(a).is_some() && tickets.ending(b).is_none());
+        tickets.forget(a);
+        assert!(tickets.ending(a).is_none());
         assert_eq!(*tickets.find(b).unwrap().engine, "b");
     }
 
