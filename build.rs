@@ -31,6 +31,7 @@ fn main() {
             "cxx/shim.cc",
             "cxx/tap.cc",
             "cxx/dial.cc",
+            "cxx/children.cc",
             "cxx/alerts.cc",
             "cxx/convert.cc",
             "cxx/hashes.cc",

@@ -23,6 +23,7 @@
 #include <libtorrent/torrent_info.hpp>
 
 #include "vozduxan/cxx/alerts.h"
+#include "vozduxan/cxx/children.h"
 #include "vozduxan/cxx/convert.h"
 #include "vozduxan/cxx/dial.h"
 #include "vozduxan/cxx/events.h"
@@ -153,7 +154,11 @@ void Shim::take_events(rust::Vec<Event>& out) const {
 
   std::vector<lt::alert*> list;
   state_->session->pop_alerts(&list);
+  std::set<std::uint16_t> listening;
   for (lt::alert* const alert : list) {
+    if (auto const* const listens = lt::alert_cast<lt::listen_succeeded_alert>(alert)) {
+      listening.insert(static_cast<std::uint16_t>(listens->port));
+    }
     auto const* const about = dynamic_cast<lt::torrent_alert const*>(alert);
     std::uint32_t const torrent = about ? state_->number_of(about->handle) : 0;
     std::optional<Event> event = to_event(*alert, torrent);
@@ -163,6 +168,7 @@ void Shim::take_events(rust::Vec<Event>& out) const {
     }
     out.push_back(std::move(*event));
   }
+  if (!listening.empty()) keep_from_children(listening);
   state_->quiet_dht();
 }
 

@@ -19,6 +19,7 @@
 #include <libtorrent/torrent_peer.hpp>
 #include <libtorrent/torrent_status.hpp>
 
+#include "vozduxan/cxx/children.h"
 #include "vozduxan/cxx/convert.h"
 #include "vozduxan/cxx/dial.h"
 
@@ -82,7 +83,11 @@ class PeerTap final : public lt::peer_plugin {
   PeerTap(std::shared_ptr<TorrentTap> torrent, std::uint32_t const peer, lt::peer_connection_handle connection)
       : torrent_(std::move(torrent)), peer_(peer), connection_(std::move(connection)) {}
 
-  void on_connected() override { torrent_->from_peer(EventKind::PeerConnected, peer_); }
+  void on_connected() override {
+    // An outgoing one had no socket yet when it was new.
+    keep_from_children(connection_);
+    torrent_->from_peer(EventKind::PeerConnected, peer_);
+  }
   bool on_handshake(lt::span<char const> const reserved) override {
     // BEP 6: bit 3 of the last byte.
     bool const fast = reserved.size() >= 8 && (reserved[7] & 0x04) != 0;
@@ -346,6 +351,7 @@ void TorrentTap::offer(Event event) const {
 std::shared_ptr<lt::peer_plugin> TorrentTap::new_connection(lt::peer_connection_handle const& peer) {
   // Web seeds are no BitTorrent connections: they know no REQUEST message.
   if (peer.type() != lt::connection_type::bittorrent) return nullptr;
+  keep_from_children(peer);
   std::uint32_t const number = next_peer.fetch_add(1, std::memory_order_relaxed);
   peers_.emplace(number, peer);
   Event event = make_event(EventKind::PeerNew, torrent_);

@@ -1,6 +1,7 @@
 //! The whole engine on a real swarm on loopback.
 
 mod albums;
+mod children;
 mod dht;
 #[path = "../support/host.rs"]
 mod host;
