@@ -28,17 +28,14 @@ impl Picker {
                 peer.dropped = true;
                 self.commands.push(Command::Drop(*id));
                 returned.push((*id, peer.forget_all()));
-            } else if peer.asks().len() > 1 && peer.is_stalled(now) {
-                // Others may take its blocks; one stays asked, so that the peer can show that it lives.
-                let asks: Vec<Ask> = peer.asks()[1..].to_vec();
-                for ask in &asks {
-                    peer.recall(ask.piece, ask.block, now);
-                    self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });
-                }
-                returned.push((*id, asks));
             } else {
                 // It answers, but not these: a choke that said nothing of them, or a peer that wants to be waited for.
-                let asks = peer.passed_over(now);
+                let mut asks = peer.passed_over(now);
+                if peer.is_stalled(now) {
+                    // Others may take its blocks; one stays asked, so that the peer can show that it lives.
+                    let rest = peer.asks().iter().filter(|ask| !asks.contains(ask)).skip(1);
+                    asks.extend(rest.copied().collect::<Vec<_>>());
+                }
                 for ask in &asks {
                     peer.recall(ask.piece, ask.block, now);
                     self.commands.push(Command::Cancel { peer: *id, piece: ask.piece, block: ask.block });

@@ -37,9 +37,17 @@ struct TwinPeer {
     pieces: BTreeSet<u32>,
     queue: usize,
     outstanding: BTreeSet<(u32, u32)>,
+    /// Requests that were cancelled at some time.
+    cancelled: BTreeSet<(u32, u32)>,
 }
 
 impl Twin {
+    /// Whether this refuses a block that was cancelled and asked for again: which request it answers, the picker may guess.
+    fn is_ambiguous(&self, input: &Input) -> bool {
+        let Input::Rejected { peer, piece, block } = input else { return false };
+        self.peers.get(&peer.0).is_some_and(|peer| peer.cancelled.contains(&(*piece, *block)))
+    }
+
     fn hear(&mut self, input: &Input) {
         let with = |id: &PeerId, peers: &mut BTreeMap<u32, TwinPeer>, f: &dyn Fn(&mut TwinPeer)| {
             if let Some(peer) = peers.get_mut(&id.0) {
@@ -107,6 +115,7 @@ impl Twin {
                 // A cancel may cross the event that made it needless, but never names what was not asked for.
                 if let Some(peer) = self.peers.get_mut(&peer.0) {
                     peer.outstanding.remove(&(*piece, *block));
+                    peer.cancelled.insert((*piece, *block));
                 }
             }
             Command::Drop(peer) => {
@@ -206,6 +215,7 @@ proptest! {
         let mut now = Duration::ZERO;
         for op in ops {
             match op {
+                Op::Event(input) if twin.is_ambiguous(&input) => {}
                 Op::Event(input) => {
                     twin.hear(&input);
                     picker.on(input, now);
