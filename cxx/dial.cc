@@ -114,18 +114,46 @@ bool connect_now(lt::session_handle const& session, lt::torrent_handle const& ha
   return true;
 }
 
-void retry_givers(lt::torrent_handle const& handle) {
+namespace {
+
+bool is_away(lt::torrent_peer const& peer) {
+#if TORRENT_USE_I2P
+  if (peer.is_i2p_addr) return false;
+#endif
+  return !peer.connection && !peer.web_seed;
+}
+
+// Takes back all bans. libtorrent bans whoever was the only giver of a wrong piece, and has no call for it. A banned
+// address is no candidate and not counted as one; nor is one that cannot be connected to, which it is made for so long
+// that libtorrent, hearing of it as from a tracker, makes it a candidate and counts it.
+void pardon_all(lt::torrent_handle const& handle, lt::peer_list& peers) {
+  std::vector<lt::tcp::endpoint> connectable;
+  for (lt::torrent_peer* const peer : peers) {
+    if (!is_away(*peer) || !peer->banned) continue;
+    peer->last_connected = 0;
+    peer->failcount = 0;
+    peer->trust_points = 0;
+    if (peer->connectable) connectable.push_back(endpoint_of(*peer));
+    peer->connectable = false;
+    peer->banned = false;
+  }
+  for (lt::tcp::endpoint const& address : connectable) handle.connect_peer(address, lt::peer_info::tracker, {});
+}
+
+}  // namespace
+
+void retry_givers(lt::torrent_handle const& handle, bool const pardon) {
   std::shared_ptr<lt::torrent> const torrent = handle.native_handle();
   if (!torrent || !peers_of(*torrent)) return;
   std::vector<std::pair<lt::tcp::endpoint, std::uint32_t>> failed;
+  bool connecting = false;
   for (lt::torrent_peer* const peer : *peers_of(*torrent)) {
-    if (peer->connection || peer->banned || peer->web_seed || peer->prev_amount_download == 0) continue;
-#if TORRENT_USE_I2P
-    if (peer->is_i2p_addr) continue;
-#endif
+    connecting |= peer->connection && !peer->banned;
+    if (!is_away(*peer) || peer->banned || peer->prev_amount_download == 0) continue;
     peer->last_connected = 0;
     failed.emplace_back(endpoint_of(*peer), std::uint32_t{peer->failcount});
   }
+  if (pardon || (failed.empty() && !connecting)) pardon_all(handle, *peers_of(*torrent));
   // As if a tracker named them as often as they failed, each of which takes one failure back. Nothing but libtorrent
   // itself may do so, see `max_failures`.
   for (auto const& [address, times] : failed) {

@@ -16,7 +16,8 @@ bool connect_now(lt::session_handle const& session, lt::torrent_handle const& ha
                  bool utp, std::function<void()> const& nudge);
 
 // Network thread only. Lets libtorrent connect again, within a second, to everybody who has given data and has no
-// connection, however often that has failed since.
-void retry_givers(lt::torrent_handle const& handle);
+// connection, however often that has failed since. If there is nobody of that kind, or with `pardon`, also to everybody
+// whom it has banned.
+void retry_givers(lt::torrent_handle const& handle, bool pardon);
 
 }  // namespace vozduxan

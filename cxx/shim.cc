@@ -411,12 +411,12 @@ void Shim::dial(std::uint32_t const torrent, std::uint32_t const peer, rust::Str
   });
 }
 
-void Shim::retry_givers(std::uint32_t const torrent) const {
+void Shim::retry_givers(std::uint32_t const torrent, bool const pardon) const {
   Torrent found = state_->find(torrent);
   if (!found.handle.is_valid()) return;
   // As in `command`.
-  found.handle.add_extension([](lt::torrent_handle const& handle, lt::client_data_t) {
-    vozduxan::retry_givers(handle);
+  found.handle.add_extension([pardon](lt::torrent_handle const& handle, lt::client_data_t) {
+    vozduxan::retry_givers(handle, pardon);
     return std::shared_ptr<lt::torrent_plugin>();
   });
 }

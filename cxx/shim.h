@@ -47,7 +47,7 @@ class Shim {
   void command(std::uint32_t torrent, rust::Slice<Command const> commands) const;
   void prioritize(std::uint32_t torrent, rust::Slice<PieceOrder const> orders) const;
   void dial(std::uint32_t torrent, std::uint32_t peer, rust::Str address, std::uint16_t port, bool utp) const;
-  void retry_givers(std::uint32_t torrent) const;
+  void retry_givers(std::uint32_t torrent, bool pardon) const;
   void move_torrent(std::uint32_t old, std::uint32_t new_number, rust::Str save_path) const;
   void add_piece(std::uint32_t torrent, std::uint32_t piece, rust::Slice<std::uint8_t const> bytes) const;
   rust::Vec<std::uint8_t> piece_hashes(std::uint32_t torrent) const;

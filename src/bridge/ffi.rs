@@ -229,8 +229,9 @@ pub mod raw {
         fn prioritize(self: &Shim, torrent: u32, orders: &[PieceOrder]);
         /// Ends the connection `peer`, if it is still there, and connects to the address at once, by uTP or TCP.
         fn dial(self: &Shim, torrent: u32, peer: u32, address: &str, port: u16, utp: bool);
-        /// Connects again to everybody who gave data and has no connection, however often that has failed.
-        fn retry_givers(self: &Shim, torrent: u32);
+        /// Connects again to everybody who gave data and has no connection, however often that has failed. If there is
+        /// nobody of that kind, or with `pardon`, also to everybody whom libtorrent has banned.
+        fn retry_givers(self: &Shim, torrent: u32, pardon: bool);
         fn move_torrent(self: &Shim, old: u32, new_number: u32, save_path: &str) -> Result<()>;
         /// Hands libtorrent a piece that was put together elsewhere; it is hashed like any other.
         fn add_piece(self: &Shim, torrent: u32, piece: u32, bytes: &[u8]);

@@ -156,9 +156,10 @@ impl Bridge {
     }
 
     /// Connects again to everybody who gave data and has no connection. By itself libtorrent gives a peer up when it
-    /// failed three times, until a tracker names it again.
-    pub fn retry_givers(&self, torrent: u32) {
-        self.shim.retry_givers(torrent);
+    /// failed three times, until a tracker names it again. If there is nobody of that kind, or with `pardon`, also to
+    /// everybody whom libtorrent has banned, which it does for good.
+    pub fn retry_givers(&self, torrent: u32, pardon: bool) {
+        self.shim.retry_givers(torrent, pardon);
     }
 
     /// Asks for resume data; it comes as an event.

@@ -137,7 +137,7 @@ impl Engine {
     }
 
     /// Adds a torrent again under a new number, where its data is: a magnet's turned out to lie elsewhere (a folder that
-    /// the older engine left), or libtorrent banned all its peers. Its files are checked there.
+    /// the older engine left). Its files are checked there.
     pub(super) fn move_to(&mut self, id: u32, home: Home) {
         let new = self.next_id;
         self.next_id += 1;

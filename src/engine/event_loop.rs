@@ -203,9 +203,8 @@ impl Engine {
             let sparing = self.over_limit || torrent.held_back;
             torrent.fetch(&self.bridge, self.tuning.warm_up, sparing, now);
         }
-        let is_stranded = torrent.picker.peers().0 == 0 && !torrent.is_at_ease();
-        if torrent.stranded.is_due(is_stranded, now) {
-            self.bridge.retry_givers(id);
+        if torrent.stranded.is_due(torrent.is_stranded(), now) {
+            self.bridge.retry_givers(id, torrent.stranded.is_hopeless());
         }
         torrent.publish(now);
         self.tell(id, now);
@@ -213,15 +212,6 @@ impl Engine {
         torrent.save(&self.bridge, now, false);
         let idle = !torrent.in_use();
         torrent.idle_since = if idle { torrent.idle_since.or(Some(now)) } else { None };
-        let deserted = torrent.is_deserted(now).then(|| torrent.home.clone()).flatten();
-        if let Some(home) = deserted {
-            log_line!(
-                self.log,
-                "warning: wrong pieces cost {} all its peers; trying them again",
-                torrent.key()
-            );
-            self.move_to(id, home);
-        }
         self.watch_quota(now);
     }
 

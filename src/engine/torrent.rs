@@ -88,8 +88,8 @@ pub struct Torrent {
     pub check_failed: bool,
     /// Since when the disk refuses to take data.
     pub disk_trouble: Option<Duration>,
-    /// Pieces whose hash was wrong since it was added.
-    pub wrong_pieces: u32,
+    /// A piece was wrong since it was added: libtorrent may have banned somebody.
+    was_wrong: bool,
     /// Copies of blocks, and which of them are right.
     pub(super) verdicts: Verdicts,
     /// Background streams wait: a main stream of another torrent needs the line.
@@ -137,7 +137,7 @@ impl Torrent {
             error: None,
             check_failed: false,
             disk_trouble: None,
-            wrong_pieces: 0,
+            was_wrong: false,
             verdicts: Verdicts::default(),
             held_back: false,
             trouble_told: false,
@@ -172,19 +172,11 @@ impl Torrent {
         self.meter.is_running() && self.picker.is_hungry() && self.listeners.iter().any(Listener::is_main)
     }
 
-    /// Whether libtorrent seems to have banned everybody: it distrusts all givers of wrong pieces, honest ones too, and
-    /// has no way to take that back but to add the torrent again.
-    pub fn is_deserted(&self, now: Duration) -> bool {
-        /// Peers that only went away have come back by then.
-        const PATIENCE: Duration = Duration::from_secs(3);
-        let silent = self.meter.last().is_some_and(|last| now.saturating_sub(last) > PATIENCE);
-        let settled = self.checked_at.is_some_and(|at| now.saturating_sub(at) > PATIENCE);
-        self.checked
-            && self.wrong_pieces > 0
-            && self.picker.peers().0 == 0
-            && silent
-            && settled
-            && self.in_use()
+    /// Whether all peers are gone while data is missing: that somebody waits for, or, where libtorrent may have banned
+    /// them all and tries none of them by itself, any of a stream's.
+    pub fn is_stranded(&self) -> bool {
+        let is_wanting = || self.listeners.iter().any(|listener| !listener.is_whole());
+        self.picker.peers().0 == 0 && (!self.is_at_ease() || self.was_wrong && is_wanting())
     }
 
     /// Its metadata became known.
@@ -207,9 +199,7 @@ impl Torrent {
         self.save_pending = false;
         self.picker = Picker::new(windows);
         self.verdicts.restart();
-        if std::mem::take(&mut self.wrong_pieces) > 0 {
-            self.picker.be_cautious();
-        }
+        self.was_wrong = false;
         self.checked = false;
     }
 
@@ -245,7 +235,7 @@ impl Torrent {
                 Input::Passed(event.piece)
             }
             EventKind::PieceFailed => {
-                self.wrong_pieces += 1;
+                self.was_wrong = true;
                 if self.deadlines.is_some() {
                     // libtorrent asked for its blocks, and finds out itself whose fault it was.
                     self.picker.on(Input::Failed(event.piece), now);
@@ -467,9 +457,6 @@ impl Torrent {
         }
         for time in self.info.next_look(now).into_iter().chain(self.stranded.next_look()) {
             at_most(time);
-        }
-        if self.wrong_pieces > 0 && self.in_use() && self.picker.peers().0 == 0 {
-            at_most(now + RATE);
         }
         if self.held_back {
             at_most(now + HELD_BACK);

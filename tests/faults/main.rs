@@ -3,6 +3,7 @@
 //! Where a process must die, hang or be lied to by the system it is a child (`child`, `shim`). Tests marked as ignored
 //! take long or need rights that a user has not; `make kill` and `make faults` run them.
 
+mod bans;
 mod child;
 mod damage;
 mod disks;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use child::Child;
 use host::{Folder, Host, PATIENCE, get, same_as_source, swarm};
 use vozduxan::engine::{Error, Input, Prepared, Role};
-use vozduxan_swarm::{Album, Kind, PeerSpec, Swarm, TcpMode};
+use vozduxan_swarm::{Album, Kind, PeerSpec, Swarm, TcpMode, TorrentSpec};
 
 fn peer(rate: u64) -> PeerSpec {
     PeerSpec::new(rate, Duration::from_millis(5))
