@@ -142,6 +142,21 @@ void pardon_all(lt::torrent_handle const& handle, lt::peer_list& peers) {
 
 }  // namespace
 
+std::vector<lt::tcp::endpoint> addresses_of(lt::torrent_handle const& handle, bool const of_trackers) {
+  std::vector<lt::tcp::endpoint> addresses;
+  std::shared_ptr<lt::torrent> const torrent = handle.native_handle();
+  if (!torrent || !peers_of(*torrent)) return addresses;
+  for (lt::torrent_peer* const peer : *peers_of(*torrent)) {
+#if TORRENT_USE_I2P
+    if (peer->is_i2p_addr) continue;
+#endif
+    if (peer->web_seed || peer->banned || !peer->connectable) continue;
+    if (of_trackers && !(peer->peer_source() & lt::peer_info::tracker)) continue;
+    addresses.push_back(endpoint_of(*peer));
+  }
+  return addresses;
+}
+
 void retry_givers(lt::torrent_handle const& handle, bool const pardon) {
   std::shared_ptr<lt::torrent> const torrent = handle.native_handle();
   if (!torrent || !peers_of(*torrent)) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include <libtorrent/session_handle.hpp>
 #include <libtorrent/socket.hpp>
@@ -19,5 +20,9 @@ bool connect_now(lt::session_handle const& session, lt::torrent_handle const& ha
 // connection, however often that has failed since. If there is nobody of that kind, or with `pardon`, also to everybody
 // whom it has banned.
 void retry_givers(lt::torrent_handle const& handle, bool pardon);
+
+// Network thread only. The addresses that libtorrent knows and may connect to; `of_trackers`: only those that a tracker
+// has named.
+std::vector<lt::tcp::endpoint> addresses_of(lt::torrent_handle const& handle, bool of_trackers);
 
 }  // namespace vozduxan

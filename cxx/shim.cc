@@ -257,17 +257,25 @@ void Shim::add_params(std::uint32_t const number, lt::add_torrent_params params)
 }
 
 void Shim::move_torrent(std::uint32_t const old, std::uint32_t const new_number, rust::Str const save_path) const {
-  Torrent const found = state_->find(old);
+  Torrent found = state_->find(old);
   if (!found.handle.is_valid()) throw std::invalid_argument("no such torrent");
   lt::add_torrent_params params;
   params.ti = found.handle.torrent_file_with_hashes();
   if (!params.ti) throw std::invalid_argument("the metadata is not here yet");
   // A copy, with all trackers that the torrent ever came with; those that were taken away must not come back.
   params.ti->clear_trackers();
+  // As in `command`; it has run when what is asked of the torrent next is answered. Peers that a magnet or others have
+  // named may be named by nobody again. Of a private torrent the trackers alone may name some.
+  auto const peers = std::make_shared<std::vector<lt::tcp::endpoint>>();
+  found.handle.add_extension([peers, of_trackers = params.ti->priv()](lt::torrent_handle const& handle, lt::client_data_t) {
+    *peers = addresses_of(handle, of_trackers);
+    return std::shared_ptr<lt::torrent_plugin>();
+  });
   for (lt::announce_entry const& tracker : found.handle.trackers()) {
     params.trackers.push_back(tracker.url);
     params.tracker_tiers.push_back(tracker.tier);
   }
+  params.peers = std::move(*peers);
   params.save_path = std::string(save_path);
   remove(old);
   add_params(new_number, std::move(params));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use vozduxan_swarm::Swarm;
 use vozduxan_swarm::client::{Client, Transports, Wanted};
-use vozduxan_swarm::torrent::hex;
+use vozduxan_swarm::torrent::{MagnetSpec, hex};
 
 use super::*;
 
@@ -78,6 +78,23 @@ fn what_lies_in_the_part_file_is_used() {
             assert!(!parts.exists(), "{log}");
         }
     }
+}
+
+#[test]
+fn peers_that_only_a_magnet_names_are_kept_when_its_data_lies_elsewhere() {
+    let folder = Folder::new();
+    let swarm = swarm(&folder, Kind::V1, 64, Album::flac(2, 1_000_000), &[peer(20_000_000, 5)]);
+    let storage = Folder::new();
+    super::restart::copy(swarm.source(), &storage.0);
+    let missing = &swarm.files()[1];
+    std::fs::remove_file(storage.0.join(&missing.torrent_path)).expect("a track");
+    let host = Host::start(&storage);
+    let peers = swarm.addresses().into_iter().map(Into::into).collect();
+    let magnet = swarm.torrent().magnet(&MagnetSpec { peers, ..MagnetSpec::default() });
+    let stream = host.prepare(Input { magnet: Some(&magnet), torrent: None }, missing.index, Role::Main);
+    let bytes = get(host.session.http_port(), &host.path(&stream.expect("prepare")), None).rest();
+    same_as_source(&swarm, missing.index, 0, &bytes);
+    assert!(received(&swarm) < 1_000_000 + NEARLY_NOTHING, "what was there was fetched again");
 }
 
 #[test]
