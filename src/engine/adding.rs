@@ -199,9 +199,9 @@ impl Engine {
         self.bridge.command(id, &commands);
     }
 
-    /// A torrent's files cannot be where they belong. It leaves the session, so that nothing is written meanwhile and the
-    /// next call tries again. Streams of it could never be read on: they end too.
-    fn refuse(&mut self, id: u32, error: &Error) {
+    /// A torrent's files cannot be where they belong, or libtorrent stopped it. It leaves the session, so that nothing is
+    /// written meanwhile and the next call tries again. Streams of it could never be read on: they end too.
+    pub(super) fn refuse(&mut self, id: u32, error: &Error) {
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         let jobs = std::mem::take(&mut torrent.jobs);
         torrent.lists.drain(..).for_each(|(_, waiter)| waiter.finish(Err(error.clone())));

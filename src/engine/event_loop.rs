@@ -367,7 +367,9 @@ impl Engine {
             // After an error of a file, which has been told and is tried again, it says so each time.
             EventKind::TorrentError if torrent.disk_trouble.is_none() => {
                 log_line!(self.log, "error: libtorrent stopped {}: {}", torrent.key(), event.text);
-                torrent.error = Some(event.text);
+                // Nothing starts it again: two magnets that turned out to be one torrent, for example.
+                let text = format!("libtorrent stopped the torrent: {}; try again", event.text);
+                self.refuse(id, &Error::Internal(text));
             }
             EventKind::FileError => {
                 let what = if event.offset == 1 { "the disk is full" } else { "a file could not be used" };

@@ -104,3 +104,49 @@ fn metadata_from_a_torrent_file_is_given_on() {
         assert!(Instant::now() < deadline, "no block came: the client never got the metadata");
     }
 }
+
+/// libtorrent stops both when it finds out, and nothing starts them again.
+#[test]
+fn two_magnets_that_turn_out_to_be_one_torrent_fail_once_and_play_when_asked_again() {
+    let folder = Folder::new();
+    let swarm = swarm(&folder, Kind::Hybrid, 64, Album::flac(1, 1_000_000), &[peer(20_000_000, 5)]);
+    let file = swarm.files()[0].index;
+    let torrent = swarm.torrent();
+    let peers: Vec<std::net::SocketAddr> = swarm.addresses().into_iter().map(Into::into).collect();
+    let by_v1 = torrent.magnet(&MagnetSpec { without_v2: true, ..MagnetSpec::default() });
+    let by_v2 = torrent.magnet(&MagnetSpec { without_v1: true, ..MagnetSpec::default() });
+    let storage = Folder::new();
+    let host = Host::start(&storage);
+    let ask =
+        |magnet: &str| host.prepare(Input { magnet: Some(magnet), torrent: None }, file, Role::Background);
+    let waiting = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let calls = [&by_v1, &by_v2].map(|magnet| {
+            let (host, waiting) = (&host, &waiting);
+            scope.spawn(move || {
+                let mut told = false;
+                let input = Input { magnet: Some(magnet), torrent: None };
+                host.session.prepare(input, file as i32, Role::Background, &mut |_, _| {
+                    if !std::mem::replace(&mut told, true) {
+                        waiting.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+                    }
+                })
+            })
+        });
+        while waiting.load(std::sync::atomic::Ordering::Acquire) < 2 {
+            std::thread::yield_now();
+        }
+        // Both are in the session: now somebody is there to give the metadata.
+        let found = ask(&torrent.magnet(&MagnetSpec {
+            without_v2: true,
+            peers: peers.clone(),
+            ..MagnetSpec::default()
+        }));
+        for call in calls.map(|call| call.join().expect("a call")).into_iter().chain([found]) {
+            assert!(matches!(call, Err(Error::Internal(_))), "{call:?}");
+        }
+    });
+    let stream = ask(&torrent.magnet(&MagnetSpec { peers, ..MagnetSpec::default() })).expect("added anew");
+    let bytes = get(host.session.http_port(), &host.path(&stream), None).rest();
+    same_as_source(&swarm, file, 0, &bytes);
+}
