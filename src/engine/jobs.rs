@@ -228,6 +228,13 @@ impl Engine {
                 tracker_words(torrent)
             ))));
         }
+        if torrent.is_fruitless(begun, now) {
+            return Step::Done(Err(Error::NoData(format!(
+                "the swarm sends wrong data only ({}): no other peers were found, {}",
+                human(received),
+                tracker_words(torrent)
+            ))));
+        }
         let share = 0.2 + 0.75 * (received as f32 / total.max(1) as f32).min(1.0);
         job.prepare.waiter.tell(share, || match (peers, unchoked) {
             (0, _) => format!("Finding peers… ({})", tracker_words(torrent)),

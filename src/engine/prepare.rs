@@ -18,6 +18,16 @@ use super::{Error, Role};
 pub const METADATA_TIMEOUT: Duration = Duration::from_secs(90);
 /// No byte of data from the swarm for this long: give up.
 pub const DATA_TIMEOUT: Duration = Duration::from_secs(60);
+/// Only wrong data for this long, and so many pieces' worth of it: give up. Who is banned for it is let in again when nobody
+/// else is there, and would keep a caller waiting for ever.
+const WRONG_TIMEOUT: Duration = Duration::from_secs(120);
+const WRONG_PIECES: u64 = 3;
+
+/// Whether data comes and none of it is of use: `bytes` in the time that `waited` since the last right piece.
+pub fn is_fruitless(waited: Duration, bytes: u64, piece_len: u32) -> bool {
+    waited > WRONG_TIMEOUT && bytes > WRONG_PIECES * u64::from(piece_len)
+}
+
 /// A background prepare answers after this long whatever is there, and goes on warming.
 pub const BACKGROUND_LIMIT: Duration = Duration::from_secs(8);
 
@@ -132,5 +142,20 @@ pub fn human(bytes: u64) -> String {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{} kB", bytes / 1_000),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_wrong_data_ends_a_wait_and_slow_data_does_not() {
+        let seconds = Duration::from_secs;
+        assert!(is_fruitless(seconds(121), 800_000, 256 * 1024));
+        // It may all have come in the last moment.
+        assert!(!is_fruitless(seconds(119), 100_000_000, 256 * 1024));
+        // Three pieces of 16 MiB take a slow peer an hour, and each may be right.
+        assert!(!is_fruitless(seconds(900), 50_000_000, 16 * 1024 * 1024));
     }
 }

@@ -22,7 +22,7 @@ use super::info::Info;
 use super::input::{Hashes, Meta};
 use super::listener::Listener;
 use super::meter::Meter;
-use super::prepare::Job;
+use super::prepare::{self, Job};
 use super::stranded::Stranded;
 use super::streams::TorrentShared;
 use super::trackers::Trackers;
@@ -90,6 +90,8 @@ pub struct Torrent {
     pub disk_trouble: Option<Duration>,
     /// A piece was wrong since it was added: libtorrent may have banned somebody.
     was_wrong: bool,
+    /// When a piece was right last, and the bytes that had come until then.
+    last_right: (Duration, u64),
     /// Copies of blocks, and which of them are right.
     pub(super) verdicts: Verdicts,
     /// Background streams wait: a main stream of another torrent needs the line.
@@ -138,6 +140,7 @@ impl Torrent {
             check_failed: false,
             disk_trouble: None,
             was_wrong: false,
+            last_right: (Duration::ZERO, 0),
             verdicts: Verdicts::default(),
             held_back: false,
             trouble_told: false,
@@ -203,6 +206,14 @@ impl Torrent {
         self.checked = false;
     }
 
+    /// Whether peers have sent enough wrong data since `begun`, and nothing else, to give up.
+    pub fn is_fruitless(&self, begun: Duration, now: Duration) -> bool {
+        let (at, bytes) = self.last_right;
+        let piece_len = self.meta.as_ref().map_or(0, |meta| meta.layout.piece_len());
+        self.was_wrong
+            && prepare::is_fruitless(now.saturating_sub(begun.max(at)), self.meter.total() - bytes, piece_len)
+    }
+
     /// Takes an event about peers, blocks and pieces; false when it is another kind.
     pub fn peer_event(&mut self, bridge: &Bridge, event: &mut Event, now: Duration) -> bool {
         let peer = PeerId(event.peer);
@@ -231,6 +242,7 @@ impl Torrent {
             EventKind::Reject => Input::Rejected { peer, piece: event.piece, block },
             EventKind::PiecePassed => {
                 self.unsaved = true;
+                self.last_right = (now, self.meter.total());
                 self.trouble_told = self.trouble_told && self.disk_trouble.is_some();
                 Input::Passed(event.piece)
             }

@@ -57,3 +57,24 @@ fn a_peer_that_was_banned_is_tried_again_when_nobody_else_is_left() {
     until("it serves us again", || logged(&host, "serves us") > served);
     assert_eq!(logged(&host, "piece 0: right"), 1, "it was fetched or hashed again");
 }
+
+/// Whoever is banned is let in again when nobody else is left. A caller does not wait for that without end.
+#[test]
+#[ignore = "takes long: make faults"]
+fn a_prepare_that_gets_nothing_but_wrong_data_ends() {
+    let folder = Folder::new();
+    let swarm = swarm(
+        &folder,
+        Kind::V1,
+        64,
+        Album::flac(1, 3_000_000),
+        &[PeerSpec { corrupt: 0.9, ..peer(400_000) }],
+    );
+    let storage = Folder::new();
+    let host = host(&storage);
+    let input = Input { magnet: None, torrent: Some(&swarm.torrent().bytes) };
+    match host.prepare(input, 0, Role::Main) {
+        Err(Error::NoData(reason)) => assert!(reason.contains("wrong data only"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
