@@ -57,6 +57,14 @@ fn listener_of(name: &str, main_serial: u64, window_len: u64) -> (Scratch, Strea
     (folder, streams, Listener::new(stream, Head::new(media, LEN)))
 }
 
+/// A transfer from a byte on that has handed over so many.
+fn reader(stream: &Stream, from: u64, sent: u64) -> Arc<Transfer> {
+    let transfer = Arc::new(Transfer::new(from..LEN, ReadKind::OpenEnded));
+    transfer.advance(sent);
+    stream.add(Arc::clone(&transfer), Instant::now());
+    transfer
+}
+
 /// The first bytes of an M4A whose index is at its end.
 fn index_last(index: u64) -> Vec<u8> {
     let mut file = Vec::from(*b"\0\0\0\x10ftypM4A \0\0\0\0");
@@ -193,12 +201,7 @@ fn who_reads_faster_than_it_plays_does_not_wait() {
 fn playback_that_goes_on_ends_no_transfer_and_a_jump_does() {
     let (_folder, _, listener) = listener_of("a.mp3", 1, 1_000_000);
     let stream = &listener.stream;
-    let reader = |from: u64, sent: u64| {
-        let transfer = Arc::new(Transfer::new(from..LEN, ReadKind::OpenEnded));
-        transfer.advance(sent);
-        stream.add(Arc::clone(&transfer), Instant::now());
-        transfer
-    };
+    let reader = |from, sent| reader(stream, from, sent);
     let at = |position: u64| i64::try_from(position).expect("small");
     // The first that is reported: somewhere in what was read.
     let far = reader(0, 7_000_000);
@@ -225,17 +228,11 @@ fn playback_that_goes_on_ends_no_transfer_and_a_jump_does() {
 #[test]
 fn who_has_playbacks_place_behind_it_does_not_wait_however_far_ahead_it_is() {
     let (_folder, _, mut listener) = listener_of("a.mp3", 1, 1_000_000);
-    let transfer = Arc::new(Transfer::new(0..LEN, ReadKind::OpenEnded));
-    transfer.advance(5_000_000);
-    transfer.set_blocked(true);
-    listener.stream.add(Arc::clone(&transfer), Instant::now());
+    reader(&listener.stream, 0, 5_000_000).set_blocked(true);
     listener.stream.notify(1_000_000);
     assert_eq!(listener.demand(1, Duration::ZERO).now, []);
     // Another one, that has read none of what is heard now, waits.
-    let other = Arc::new(Transfer::new(2_500_000..LEN, ReadKind::OpenEnded));
-    other.advance(2_000_000);
-    other.set_blocked(true);
-    listener.stream.add(other, Instant::now());
+    reader(&listener.stream, 2_500_000, 2_000_000).set_blocked(true);
     assert_eq!(listener.demand(1, Duration::ZERO).now.len(), 1);
 }
 
@@ -244,12 +241,7 @@ fn who_has_playbacks_place_behind_it_does_not_wait_however_far_ahead_it_is() {
 fn the_first_position_ends_only_transfers_that_are_elsewhere() {
     let (_folder, _, listener) = listener_of("a.mp3", 1, 1_000_000);
     let stream = &listener.stream;
-    let reader = |from: u64, sent: u64| {
-        let transfer = Arc::new(Transfer::new(from..LEN, ReadKind::OpenEnded));
-        transfer.advance(sent);
-        stream.add(Arc::clone(&transfer), Instant::now());
-        transfer
-    };
+    let reader = |from, sent| reader(stream, from, sent);
     let [has_it, will, behind_it, far_before] =
         [reader(0, 7_000_000), reader(3_000_000, 900_000), reader(6_500_000, 50_000), reader(0, 50_000)];
     stream.notify(4_000_000);
