@@ -130,11 +130,9 @@ impl RowResult {
     /// Puts the candidates of a row together and compares the engine with nginx where the row says so.
     pub fn new(row: Row, mut candidates: Vec<CandidateResult>) -> Self {
         for (name, target) in &row.nginx {
-            let of = |candidates: &[CandidateResult], who| {
-                let result = candidates.iter().find(|result| result.candidate == who)?;
-                result.figures.iter().find(|figure| figure.name == name).map(|figure| figure.summary.median)
-            };
-            let Some(nginx) = of(&candidates, Candidate::Nginx) else { continue };
+            let nginx = candidates.iter().find(|result| result.candidate == Candidate::Nginx);
+            let nginx = nginx.and_then(|result| result.figures.iter().find(|figure| figure.name == name));
+            let Some(nginx) = nginx.map(|figure| figure.summary.median) else { continue };
             let engines = candidates.iter_mut().filter(|result| result.candidate == Candidate::Engine);
             for figure in engines.flat_map(|result| &mut result.figures).filter(|figure| figure.name == name)
             {

@@ -23,11 +23,6 @@ pub const DATA_TIMEOUT: Duration = Duration::from_secs(60);
 const WRONG_TIMEOUT: Duration = Duration::from_secs(120);
 const WRONG_PIECES: u64 = 3;
 
-/// Whether data comes and none of it is of use: `bytes` in the time that `waited` since the last right piece.
-pub fn is_fruitless(waited: Duration, bytes: u64, piece_len: u32) -> bool {
-    waited > WRONG_TIMEOUT && bytes > WRONG_PIECES * u64::from(piece_len)
-}
-
 /// A background prepare answers after this long whatever is there, and goes on warming.
 pub const BACKGROUND_LIMIT: Duration = Duration::from_secs(8);
 
@@ -143,6 +138,11 @@ pub fn human(bytes: u64) -> String {
         1_000..1_000_000 => format!("{} kB", bytes / 1_000),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
+}
+
+/// Whether data comes and none of it is of use: `bytes` in the time that `waited` since the last right piece.
+pub fn is_fruitless(waited: Duration, bytes: u64, piece_len: u32) -> bool {
+    waited > WRONG_TIMEOUT && bytes > WRONG_PIECES * u64::from(piece_len)
 }
 
 #[cfg(test)]
